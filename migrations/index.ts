@@ -36,6 +36,7 @@ import { Migration20261129520000_off_is_safe } from './20261129520000_off_is_saf
 import { Migration20261130100000_naming_links } from './20261130100000_naming_links.ts';
 import { Migration20261130110000_take_back_in_tenant } from './20261130110000_take_back_in_tenant.ts';
 import { Migration20261130120000_writers_are_authors } from './20261130120000_writers_are_authors.ts';
+import { Migration20261130121000_abort_reviews } from './20261130121000_abort_reviews.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -77,4 +78,5 @@ export const migrationsList = [
   { name: '20261130100000_naming_links', class: Migration20261130100000_naming_links },
   { name: '20261130110000_take_back_in_tenant', class: Migration20261130110000_take_back_in_tenant },
   { name: '20261130120000_writers_are_authors', class: Migration20261130120000_writers_are_authors },
+  { name: '20261130121000_abort_reviews', class: Migration20261130121000_abort_reviews },
 ];

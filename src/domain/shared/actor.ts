@@ -53,9 +53,10 @@ export function systemActor(tenantId: string, origin: { workflow_id?: string; re
   };
 }
 
-/** The person who asked, acting later: inside an activity of a workflow, or after a commit, where no workflow is in between. */
+/** Who asked, acting later: in an activity, or after a commit. Without a user, only a service token has a session. */
 export function actorOfRef(ref: ActorRef, workflow_id: string | null = null): Actor {
-  return { ...systemActor(ref.tenant_id), ...ref, kind: ref.user_id === null ? 'system' : 'user', workflow_id };
+  const machine = ref.session_id === null ? 'system' : 'service';
+  return { ...systemActor(ref.tenant_id), ...ref, kind: ref.user_id === null ? machine : 'user', workflow_id };
 }
 
 /** Id of the tenant every installation has (S1-20); its staff run the platform. */

@@ -1,15 +1,18 @@
 import { sql } from 'kysely';
 import { bypassBarred, mayNotReview } from '../../domain/approval/approval-break-glass.ts';
+import { authorsOf } from '../../domain/approval/approval-independence.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { independenceOf } from '../identity/account-act/account-act.queries.ts';
 import { assertDecisionsCount } from '../identity/role/decider.queries.ts';
+import { findAnswerablePerson } from '../identity/sign-in/answerable-person.queries.ts';
 import { putSafeguardNews } from './safeguard-news.repository.ts';
 import { authorsOfApprovalQuery } from './break-glass-review.queries.ts';
 
 /** An emergency that somebody else must review. */
 interface ReviewSubject {
   readonly kind: 'bypass' | 'emergency_off' | 'rollout_abort';
+  /** The request whose authors do not close the review either: the bypassed one, or that of the aborted rollout. */
   readonly approval_id: string | null;
   /** What was changed, e.g. `feature flag checkout in production`. */
   readonly subject: string;
@@ -17,15 +20,23 @@ interface ReviewSubject {
   readonly due_in_seconds: number;
 }
 
-/** Opens the review that an emergency change of the actor owes. @returns its id. */
+/**
+ * Opens the review that an emergency change owes, in the name of the person who answers for it, and has everybody told who
+ * decides.
+ *
+ * @returns its id.
+ * @throws Error when no person answers for it: nobody could be asked.
+ */
 export async function openBreakGlassReview(tx: Tx, review: ReviewSubject): Promise<string> {
   const { due_in_seconds, ...columns } = review;
+  const user_id = await findAnswerablePerson(tx, tx.actor);
+  if (user_id === null) throw new Error(`Nobody answers for the emergency change of ${review.subject}.`);
   const { id } = await tx.sql
     .insertInto('admin_break_glass_reviews')
     .values({
       ...columns,
       tenant_id: tx.actor.tenant_id,
-      user_id: tx.actor.user_id ?? '',
+      user_id,
       due_at: sql<string>`now() + make_interval(secs => ${due_in_seconds})`,
     })
     .returning('id')
@@ -36,7 +47,7 @@ export async function openBreakGlassReview(tx: Tx, review: ReviewSubject): Promi
     action: 'create',
     resource_type: 'approval',
     resource_id: review.approval_id ?? id,
-    new_values: { review_id: id, ...review },
+    new_values: { review_id: id, user_id, ...review },
   });
   return id;
 }
@@ -84,7 +95,7 @@ export async function closeBreakGlassReview(tx: Tx, id: string, { verdict, comme
   const reviewedAt = row.reviewed_at === null ? null : Date.parse(row.reviewed_at);
   const reviewer = tx.actor.user_id ?? '';
   const { rows: authors } = await tx.sql.executeQuery(authorsOfApprovalQuery(row.approval_id).compile());
-  const involved = [row.user_id, ...authors.flatMap(({ requested_by, editors }) => [requested_by, ...editors])];
+  const involved = [row.user_id, ...authors.flatMap(authorsOf)];
   const refused = mayNotReview(
     { user_id: row.user_id, due_at: Date.parse(row.due_at), reviewed_at: reviewedAt },
     { user_id: reviewer, involved, independence: await independenceOf(tx, tx.actor, [reviewer, ...involved]) },

@@ -21,6 +21,7 @@ export const safeguardDeeds = {
   'account-taken-back': 'has, from outside the tenant, taken back a naming and deactivated, because its person had made or changed it, the account of',
   'policy-changed': 'has changed the gate policy of',
   'emergency-change': 'has made an emergency change without the usual approvals:',
+  'rollout-aborted': 'has aborted a rollout:',
   'rollout-paused': 'has paused a rollout:',
   'queue-paused': 'has paused the queue',
   'token-revoked': 'has revoked the service token',

@@ -10,12 +10,15 @@ import {
 import type { Rollout, RolloutTransition } from '../../domain/config/config-rollout.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { authorsOf } from '../../domain/approval/approval-independence.ts';
 import { defaultWindows } from '../../domain/approval/approval-policy.ts';
+import { personRef } from '../approval/approval-request.service.ts';
 import { authorsOfApprovalQuery } from '../approval/break-glass-review.queries.ts';
 import { putSafeguardNews } from '../approval/safeguard-news.repository.ts';
 import { openBreakGlassReview } from '../approval/break-glass-review.service.ts';
 import { independenceOf } from '../identity/account-act/account-act.queries.ts';
 import { assertDecisionsCount } from '../identity/role/decider.queries.ts';
+import { findAnswerablePerson } from '../identity/sign-in/answerable-person.queries.ts';
 import { deploymentColumns, lockDeployment } from './config-deployment.repository.ts';
 import type { DeploymentRow } from './config-deployment.repository.ts';
 import { configDigest, fenced, serve } from './environment-config.repository.ts';
@@ -91,10 +94,8 @@ export async function stepDeployment(tx: Tx, input: RolloutStep): Promise<Steppe
   const refused = rolloutRefusal(row, input.command);
   if (row.step !== input.step || refused !== null) throw new Problem(refused ?? overtaken);
   if (input.command === 'promote') await assertApartFromAuthors(tx, row);
-  if (input.command === 'pause' && tx.actor.user_id !== null) {
-    putSafeguardNews(tx, 'rollout-paused', { subject: `configuration version ${row.config_version} in ${row.environment}` });
-  }
-  if (input.command === 'abort') await oweReview(tx, row, input.evidence);
+  if (input.command === 'pause') putSafeguardNews(tx, 'rollout-paused', { subject: rolledOut(row) });
+  if (input.command === 'abort') await tellOfAbort(tx, row, input.evidence);
   const next = applyRolloutTransition(row.plan, row, input.command);
   const saved = await write(tx, slot, row, { next, fence, evidence: input.evidence, command: input.command });
   return { ...saved, is_repetition: false };
@@ -113,35 +114,46 @@ export async function assertCommandable(tx: Tx, id: string, command: RolloutTran
 }
 
 /**
- * Approvers agreed to the guards, so nobody takes an approved rollout past them who is not apart from those who asked for it
- * (R9).
+ * Approvers agreed to the guards, so nobody takes an approved rollout past them who is not apart from those who asked for it or
+ * wrote it (R9), and no machine does.
  *
- * @throws Problem `rollout.own-promotion`, `tenant.naming-waits`.
+ * @throws Problem `rollout.own-promotion`, `tenant.naming-waits`, `auth.forbidden`.
  */
 async function assertApartFromAuthors(tx: Tx, { approval_id }: DeploymentRow): Promise<void> {
-  const { user_id } = tx.actor;
-  if (approval_id === null || user_id === null) return;
+  if (approval_id === null) return;
+  const { user_id } = personRef(tx.actor);
   await assertDecisionsCount(tx);
   const { rows } = await tx.sql.executeQuery(authorsOfApprovalQuery(approval_id).compile());
-  const authors = rows.flatMap(({ requested_by, editors }) => [requested_by, ...editors]);
+  const authors = rows.flatMap(authorsOf);
   const independence = await independenceOf(tx, tx.actor, [user_id, ...authors]);
   if (independence.isApartFromAll(user_id, authors)) return;
   throw new Problem({
     code: 'rollout.own-promotion',
-    detail: 'Somebody who is apart from the requester promotes past guards.',
+    detail: 'Somebody who is apart from those who asked for it or wrote it promotes past guards.',
   });
 }
 
-/** Aborting is the safe direction and stays open to one person, who owes a review of having undone what two agreed to (R8). */
-async function oweReview(tx: Tx, row: DeploymentRow, evidence: JsonObject): Promise<void> {
-  if (row.approval_id === null || tx.actor.user_id === null) return;
+/**
+ * Aborting is the safe direction and stays open to one: everybody who decides is told, and whoever answers for having undone what
+ * two agreed to owes a review (R8). Where the operator has ended the workflow, nobody of the tenant does.
+ */
+async function tellOfAbort(tx: Tx, row: DeploymentRow, evidence: JsonObject): Promise<void> {
+  const { approval_id } = row;
+  if (approval_id === null || (await findAnswerablePerson(tx, tx.actor)) === null) {
+    putSafeguardNews(tx, 'rollout-aborted', { subject: rolledOut(row) });
+    return;
+  }
   await openBreakGlassReview(tx, {
     kind: 'rollout_abort',
-    approval_id: null,
-    subject: `rollout of configuration version ${row.config_version} in ${row.environment}`,
+    approval_id,
+    subject: `rollout of ${rolledOut(row)}`,
     reason: typeof evidence['reason'] === 'string' ? evidence['reason'] : 'No reason was given.',
     due_in_seconds: defaultWindows.bypass_review_seconds,
   });
+}
+
+function rolledOut({ config_version, environment }: DeploymentRow): string {
+  return `configuration version ${config_version} in ${environment}`;
 }
 
 const overtaken = { code: 'rollout.not-possible', detail: 'The rollout has changed since; read it again.' } as const;

@@ -172,3 +172,60 @@ describe('R1: whoever wrote what a request carries is an author of it', () => {
     expect((await send(peer, 'POST', `/admin/approvals/${id}/approve`, { digest })).body.status).toBe('approved');
   });
 });
+
+describe('R8, R11: an act of a service token is its owner’s', () => {
+  async function tokenOf(owner: Person, permissions: string[]): Promise<{ name: string; token: string }> {
+    const name = uniqueName('ci');
+    const made = await send(owner, 'POST', '/admin/service-tokens', { name, permissions, environment: null });
+    expect(made.status).toBe(201);
+    return { name, token: made.body.token };
+  }
+
+  const told = (address: string, text: string) =>
+    eventually(
+      () => asSuperuser<{ subject: string }>(app, 'select subject from development_mails where recipient = $1', [address]),
+      (mails) => mails.some(({ subject }) => subject.includes(text)),
+      30_000,
+    );
+
+  it('tells everybody who decides of a pause and an abort, and has the owner owe a review that no author closes', async () => {
+    const { name, token } = await tokenOf(mal, ['config:apply']);
+    const opened = await apply(ann, await written(ann));
+    await drive.approve(provider, opened.body);
+    const rollout = await runningOf(opened.body.id);
+    const say = (verb: string) => app.call('POST', `/admin/deployments/${rollout.id}/${verb}`, { token, body: { reason: 'errors' } });
+    expect(await say('pause')).toMatchObject({ status: 200, body: { status: 'paused' } });
+    expect(await say('promote')).toMatchObject({ status: 403 });
+    expect(await say('abort')).toMatchObject({ status: 200, body: { status: 'aborted' } });
+    const who = `The service token '${name}' of Second Administrator has`;
+    for (const { email } of [ann, mal, provider]) {
+      await told(email, `${who} paused a rollout: configuration version ${rollout.config_version} in production`);
+      await told(email, `${who} made an emergency change without the usual approvals: rollout of configuration version`);
+    }
+    const { items } = (await shown(`/admin/break-glass-reviews?state=open&user_id=${mal.user_id}`)).body;
+    expect(items).toMatchObject([{ kind: 'rollout_abort', approval_id: opened.body.id, reason: 'errors' }]);
+    const close = (person: Person) =>
+      send(person, 'POST', `/admin/break-glass-reviews/${items[0].id}/complete`, { verdict: 'justified', comment: 'it was red' });
+    for (const involved of [mal, ann]) expect(await close(involved)).toMatchObject({ status: 403, body: { code: 'approval.own-request' } });
+    const third = await makePerson(app, defaultTenantId, 'role-super-admin');
+    expect((await close(third)).status).toBe(200);
+    const [entry] = await asSuperuser<{ kind: string }>(
+      app,
+      "select entry #>> '{actor,kind}' as kind from audit_logs where event = 'deployment.abort' and resource_id = $1",
+      [rollout.id],
+    );
+    expect(entry).toEqual({ kind: 'service' });
+  });
+
+  it('tells everybody who decides of an abort that owes no review', async () => {
+    const config = configDriver(app, ann);
+    const plan = { strategy: { kind: 'custom', stages } };
+    const { id } = await config.started({ environment: 'staging', schema: { type: 'object' }, document: { a: 1 }, plan });
+    await config.settled(id, 'running');
+    expect((await config.say(id, 'abort', { reason: 'enough' })).status).toBe(200);
+    await told(provider.email, 'Super Administrator has aborted a rollout: configuration version 1 in staging');
+    expect((await shown(`/admin/break-glass-reviews?state=open&user_id=${ann.user_id}`)).body.items).not.toContainEqual(
+      expect.objectContaining({ subject: expect.stringContaining('staging') }),
+    );
+  });
+});
