@@ -80,7 +80,9 @@ export async function assertSatisfiable(tx: Tx, policy: ApprovalPolicy, authors:
   const { rows } = await tx.sql.executeQuery(decidersQuery().compile());
   const latest = Date.now() + policy.review_window_seconds * 1000;
   // Of those who decide, whose decisions do not count before the request expires (R12).
-  const waiting = rows.flatMap(({ decisions_count_from: from }) => (from !== null && Date.parse(from) > latest ? [from] : []));
+  const waiting = rows.flatMap(({ user_id, decisions_count_from: from }) =>
+    from !== null && Date.parse(from) > latest && !authors.includes(user_id) ? [from] : [],
+  );
   const everybody = deciders(rightsOfRows(rows.filter(({ decisions_count_from: from }) => from === null || Date.parse(from) <= latest)));
   const independence = await independenceOf(tx, tx.actor, [...authors, ...everybody.map(({ user_id }) => user_id)]);
   if (canBeMet(policy.steps, everybody, independence, { authors, counted: [] })) return;
