@@ -12,6 +12,7 @@ import {
   loadUserAssignments,
 } from '../../services/assignment/contact-assignment.queries.ts';
 import { assignRequestedContacts } from '../../services/assignment/contact-assignment.service.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import {
   campaignAssignment,
@@ -117,7 +118,7 @@ const removeUserCampaign = route({
   permission: 'assignment:manage',
   gate: { action: assignmentRemoveCampaign.name, payload: ({ params }) => params },
   params: campaignParams,
-  responses: { 204: null },
+  responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found'],
   handler: (context) =>
     context.change(async (tx) => {
@@ -137,7 +138,7 @@ const removeUserContact = route({
   permission: 'assignment:manage',
   gate: { action: assignmentRemoveContact.name, payload: ({ params }) => params },
   params: contactParams,
-  responses: { 204: null },
+  responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found'],
   handler: (context) =>
     context.change(async (tx) => {

@@ -8,6 +8,7 @@ import { campaignDelete } from '../../services/assignment/campaign-delete.action
 import { createCampaign as insertCampaign, updateCampaign as saveCampaign } from '../../services/assignment/campaign.service.ts';
 import { campaignList, loadCampaign } from '../../services/assignment/campaign.queries.ts';
 import type { ReadSource } from '../../platform/database/read.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { campaignPoolRoutes } from './campaign-pool.routes.ts';
@@ -110,7 +111,7 @@ const deleteCampaign = route({
   },
   requiresIfMatch: true,
   params: campaignParams,
-  responses: { 204: null },
+  responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'resource.version-mismatch'],
   handler: async (context) => {
     const { params, request } = context;

@@ -9,6 +9,7 @@ import { contactCreation } from '../../services/assignment/contact.payload.ts';
 import { loadContact, loadContacts } from '../../services/assignment/contact.queries.ts';
 import { createContact as insertContact, updateContact as saveContact } from '../../services/assignment/contact.service.ts';
 import type { ReadSource } from '../../platform/database/read.ts';
+import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { explainedAssignmentView } from './contact-assignment.schemas.ts';
@@ -115,7 +116,7 @@ const deleteContact = route({
   },
   requiresIfMatch: true,
   params: contactParams,
-  responses: { 204: null },
+  responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'resource.version-mismatch'],
   handler: async (context) => {
     const { params, request } = context;
