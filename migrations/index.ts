@@ -37,6 +37,7 @@ import { Migration20261130100000_naming_links } from './20261130100000_naming_li
 import { Migration20261130110000_take_back_in_tenant } from './20261130110000_take_back_in_tenant.ts';
 import { Migration20261130120000_writers_are_authors } from './20261130120000_writers_are_authors.ts';
 import { Migration20261130121000_abort_reviews } from './20261130121000_abort_reviews.ts';
+import { Migration20261130130000_approval_basis } from './20261130130000_approval_basis.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -79,4 +80,5 @@ export const migrationsList = [
   { name: '20261130110000_take_back_in_tenant', class: Migration20261130110000_take_back_in_tenant },
   { name: '20261130120000_writers_are_authors', class: Migration20261130120000_writers_are_authors },
   { name: '20261130121000_abort_reviews', class: Migration20261130121000_abort_reviews },
+  { name: '20261130130000_approval_basis', class: Migration20261130130000_approval_basis },
 ];

@@ -6084,11 +6084,12 @@ export interface components {
             names: {
                 [key: string]: string;
             };
-            /** @description What it would change has another version now */
+            /** @description What it would replace has changed since; it can still be rejected */
             is_stale: boolean;
             base_version: number | null;
+            /** @description May differ from base_version while the request is not stale: by what it does not touch */
             current_version: number | null;
-            /** @description Whether the caller’s approval would count now; null once it is closed */
+            /** @description Whether the caller could approve now. Rejecting depends on less: what is stale can be rejected. Null once it is closed */
             can_decide: components["schemas"]["Decidability"] | null;
         };
         ChangeDetail: {
@@ -6181,11 +6182,12 @@ export interface components {
             names: {
                 [key: string]: string;
             };
-            /** @description What it would change has another version now */
+            /** @description What it would replace has changed since; it can still be rejected */
             is_stale: boolean;
             base_version: number | null;
+            /** @description May differ from base_version while the request is not stale: by what it does not touch */
             current_version: number | null;
-            /** @description Whether the caller’s approval would count now; null once it is closed */
+            /** @description Whether the caller could approve now. Rejecting depends on less: what is stale can be rejected. Null once it is closed */
             can_decide: components["schemas"]["Decidability"] | null;
             /** @description Null where the payload holds a secret or was erased */
             payload: components["schemas"]["__schema9"];
@@ -20650,7 +20652,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `approval.already-decided`, `approval.step-not-open`, `approval.needed-later`, `approval.stale`, `tenant.naming-waits` */
+            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `approval.already-decided`, `approval.step-not-open`, `approval.needed-later`, `approval.stale`, `approval.requester-left`, `tenant.naming-waits` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -20957,7 +20959,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `tenant.naming-waits` */
+            /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `approval.requester-left`, `tenant.naming-waits` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -27540,6 +27542,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {
@@ -28510,6 +28521,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {
@@ -29216,6 +29236,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {
@@ -29382,6 +29411,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
             /** @description Done; nothing to show */
             204: {
                 headers: {

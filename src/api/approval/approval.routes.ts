@@ -57,7 +57,7 @@ const getApprovalRequests = route({
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, ...filter }, actor, deps, read }) => {
     const page = newestPage(await read(approvalListQuery(filter, { limit, cursor })), limit);
-    return { ...page, items: await listApprovals(deps.db, actor, page.items) };
+    return { ...page, items: await listApprovals(deps, actor, page.items) };
   },
 });
 
@@ -99,7 +99,7 @@ const getApprovalRequest = route({
     const queries = [listedApprovalsQuery().where('a.id', '=', id), payloadQuery(id), decisionsQuery(id)] as const;
     const [[row], [change], decisions] = await readAll(deps.db, scope, queries);
     if (row === undefined || change === undefined) throw notFound('approval request');
-    const [listed] = await listApprovals(deps.db, actor, [row]);
+    const [listed] = await listApprovals(deps, actor, [row]);
     return { ...describeChange(change), ...listed, decisions };
   },
 });
@@ -202,6 +202,7 @@ const approveRequest = route({
     'approval.not-independent',
     'approval.needed-later',
     'approval.stale',
+    'approval.requester-left',
     'tenant.naming-waits',
   ],
   handler: (context) => decide(context, 'approve', context.body),
@@ -233,6 +234,7 @@ const breakGlass = route({
     'approval.bypass-refused',
     'approval.bypass-barred',
     'approval.bypass-own-request',
+    'approval.requester-left',
     'tenant.naming-waits',
   ],
   handler: (context) => decide(context, 'break-glass', context.body),

@@ -95,10 +95,10 @@ export const ListedApprovalBody = ApprovalBody.extend({
   changes: z.array(changeDetail).describe('What is replaced; empty for a change that replaces nothing'),
   requested_by_name: z.string().nullable(),
   names: z.record(z.uuid(), z.string()).describe('Names of the users whom the request mentions'),
-  is_stale: z.boolean().describe('What it would change has another version now'),
+  is_stale: z.boolean().describe('What it would replace has changed since; it can still be rejected'),
   base_version: z.int().nullable(),
-  current_version: z.int().nullable(),
-  can_decide: decidability.nullable().describe('Whether the caller’s approval would count now; null once it is closed'),
+  current_version: z.int().nullable().describe('May differ from base_version while the request is not stale: by what it does not touch'),
+  can_decide: decidability.nullable().describe('Whether the caller could approve now. Rejecting depends on less: what is stale can be rejected. Null once it is closed'),
 }).meta({ id: 'ListedApproval' });
 
 const decision = z.object({

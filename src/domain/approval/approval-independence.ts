@@ -12,7 +12,9 @@ export interface PeopleFacts {
   readonly people: readonly EligiblePerson[];
   /** From when the decisions of the sender count, as somebody who was named from outside (R12). Milliseconds. */
   readonly counts_from: number | null;
-  /** When the sender, or somebody tied to them, last said no to this very digest, RFC 3339. */
+  /** The requester is not active any more, or may not ask for the change any more, which is made in their name. */
+  readonly requester_left: boolean;
+  /** When the sender, or somebody tied to them, last said no to this very change, RFC 3339. */
   readonly rejected_at: string | null;
 }
 
@@ -47,9 +49,9 @@ export function personRefusal(
   const { by } = command;
   switch (command.kind) {
     case 'approve':
-      return notYet(facts, now) ?? tiedVote(approval, by, facts) ?? neededLater(approval, command, facts, now);
+      return notYet(facts, now) ?? tiedVote(approval, by, facts) ?? left(facts) ?? neededLater(approval, command, facts, now);
     case 'break-glass':
-      return notYet(facts, now) ?? ownEmergency(approval, by, facts);
+      return notYet(facts, now) ?? ownEmergency(approval, by, facts) ?? left(facts);
     case 'reject':
       return notYet(facts, now) ?? rejectedBefore(facts);
     case 'edit':
@@ -99,6 +101,17 @@ function notYet({ counts_from }: PeopleFacts, now: number): PersonRefusal | null
     detail: `You were named from outside; your decisions count from ${from}.`,
     counts_from: from,
   };
+}
+
+/** Why a request cannot be made any more whose requester has left. */
+export const requesterNotEntitled = {
+  code: 'approval.requester-left',
+  detail: 'The requester of this change is no longer active, or may no longer make it.',
+} as const;
+
+/** The change would fail after the last vote: nobody is asked for a vote in vain. */
+function left({ requester_left }: PeopleFacts): PersonRefusal | null {
+  return requester_left ? requesterNotEntitled : null;
 }
 
 function tiedVote(approval: Approval, by: EligiblePerson, { independence }: PeopleFacts): PersonRefusal | null {

@@ -36,6 +36,11 @@ export function wouldCycle(roles: RoleMap, roleId: string, parentId: string): bo
   return lineOfRole(roles, parentId).some(({ id }) => id === roleId);
 }
 
+/** The ids of a role and of every role that inherits from it. */
+export function heirsOfRole(roles: RoleMap, roleId: string): string[] {
+  return [...roles.keys()].filter((id) => lineOfRole(roles, id).some((ancestor) => ancestor.id === roleId));
+}
+
 /**
  * What holding these roles gives: the union over all of them and their ancestors, in catalogue order, so that it does not
  * depend on the order of assignment. The super admin holds every permission, whatever a matrix says (X-11).

@@ -55,6 +55,10 @@ export const ApprovalEntity = defineEntity({
     /** What approvers read of the present revision, with the names it had then; null in requests of earlier releases. */
     description: p.text().nullable(),
     changes: jsonb<ChangeDetail[]>().nullable(),
+    /** Digest of the values that the change replaces, where not its version tells whether it is stale. */
+    basis_digest: p.text().nullable(),
+    /** Digest of the change without its reasons; null in requests of earlier releases. */
+    change_digest: p.text().nullable(),
     workflow_id: p.text(),
     ...versionedColumns,
   },

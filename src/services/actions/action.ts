@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { CompiledQuery } from 'kysely';
 import type { z } from 'zod';
 import { safeGate } from '../../domain/approval/approval-gate.ts';
@@ -34,12 +35,29 @@ export function actAuthority(authority: Authority): ActAuthority | null {
   return { approval_id, independence_days };
 }
 
-/** The version that a change was built on, and the one that is there. */
+/** What is there of what a change was built on. */
+export interface BasisRow {
+  readonly version: number | null;
+  /** The values that the change replaces, of what is judged by those. */
+  readonly touched?: JsonObject;
+}
+
+/** `touched` of a change that needs a row to be there, whatever is in it. */
+export const onlyExistence = sql<JsonObject>`'{}'::jsonb`.as('touched');
+
+/** The version that a change was built on, and what is there now. */
 export interface ChangeBasis {
   /** Null for a change of what was not there. */
   readonly base_version: number | null;
-  /** Finds the present version; no row or null where there is nothing. */
-  readonly query: { compile(): CompiledQuery<{ version: number | null }> };
+  /**
+   * `touched` where the version counts more than what the change replaces. Those values are frozen with a request, which is stale
+   * only when they have changed: otherwise whoever is concerned could hold it up for ever by writing something else into the row
+   * (R9). Which values these are stays as it is for an action: otherwise requests that are open would become stale with a release.
+   * `version` where every new version makes the change another one.
+   */
+  readonly judged_by: 'touched' | 'version';
+  /** Finds what is there; no row or no version where there is nothing. */
+  readonly query: { compile(): CompiledQuery<BasisRow> };
   /** What an approver is told where the versions differ, if numbers would say nothing. */
   readonly detail?: string;
 }
@@ -117,7 +135,7 @@ interface ActionSpec<Payload extends JsonObject> {
    * what has passed a gate of its own already.
    */
   readonly writers?: (tx: Tx, payload: Payload) => Promise<string[]>;
-  /** Tells whether the change is stale; undefined where nothing of it has a version. */
+  /** Tells whether the change is stale; undefined where nothing of it has a version. Judged by `touched`, the payload has a `version`. */
   readonly basis?: (payload: Payload) => ChangeBasis;
   /** No gate policy can be written for it: its gate follows from what it changes. */
   readonly isFixed?: boolean;
@@ -126,6 +144,8 @@ interface ActionSpec<Payload extends JsonObject> {
   /** The gate where the tenant has no gate policy, in place of the general default (X-25). */
   readonly unwrittenGate?: GateLevel;
   readonly reason: (payload: Payload) => string | null;
+  /** The payload without its reasons, where it holds others than `reason`. */
+  readonly withoutReasons?: (payload: Payload) => JsonObject;
   /** What approvers read: one plain sentence. */
   readonly describe: (payload: Payload) => string;
   /** The same with names and with what is replaced; never a secret. Without it approvers read `describe` alone. */
@@ -151,6 +171,8 @@ export interface PreparedAction {
   readonly reason: string | null;
   readonly description: string;
   readonly basis: ChangeBasis | null;
+  /** The payload without its reasons: given with other words it is the same change. */
+  readonly withoutReasons: JsonObject;
   /** The gate that this very change needs, whatever is written. */
   demandedGate(db: ReadSource, scope: ReadScope): Promise<GateLevel>;
   /** The approval policy that takes the place of the written one, or null. */
@@ -162,6 +184,11 @@ export interface PreparedAction {
   /** Use `runAction` instead, which checks the authority first. */
   execute(tx: Tx, authority: Authority): Promise<JsonObject>;
   undo(result: JsonObject): ActionRequest | null;
+  /**
+   * The same change, to be checked and made on another version than the one that its payload names: what it touches has not
+   * changed in between. Payload and digest stay those that were approved.
+   */
+  onVersion(version: number): PreparedAction;
   /** Starts what follows the committed change; see {@link ActionSpec.afterCommit}. */
   afterCommit(deps: AfterCommitDeps, change: Omit<CommittedChange, 'payload'>): Promise<void>;
 }
@@ -208,24 +235,34 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
       const parsed = spec.payload.safeParse(given);
       if (!parsed.success) throw invalidInput(inputIssues(prefix, parsed.error));
       const payload = parsed.data;
-      return {
+      const made = (current: Payload): Pick<PreparedAction, 'check' | 'execute'> => ({
+        check: (tx) => spec.check(tx, current),
+        execute: (tx, authority) => spec.execute(tx, current, authority),
+      });
+      const prepared: PreparedAction = {
         action,
         payload,
         environment: spec.environment(payload),
         reason: spec.reason(payload),
         description: spec.describe(payload),
         basis: spec.basis?.(payload) ?? null,
+        withoutReasons: spec.withoutReasons?.(payload) ?? withoutReason(payload),
         demandedGate: async (db, scope) => (await spec.demands?.gate(db, scope, payload)) ?? 'none',
         policy: async (db, scope) => (await spec.policy?.(db, scope, payload)) ?? null,
         writers: async (tx) => (await spec.writers?.(tx, payload)) ?? [],
         present: async (db, scope) =>
           (await spec.present?.(db, scope, payload)) ?? { description: spec.describe(payload), changes: [] },
-        check: (tx) => spec.check(tx, payload),
-        execute: (tx, authority) => spec.execute(tx, payload, authority),
+        ...made(payload),
         undo: (result) => spec.undo(payload, result),
+        onVersion: (version) => ({ ...prepared, ...made({ ...payload, version }) }),
         afterCommit: async (deps, change) => spec.afterCommit?.(deps, { ...change, payload }),
       };
+      return prepared;
     },
   };
   return action;
+}
+
+function withoutReason({ reason: _reason, ...change }: JsonObject): JsonObject {
+  return change;
 }

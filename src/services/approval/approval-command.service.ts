@@ -7,7 +7,6 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import type { Database } from '../../platform/database/database.ts';
 import { read } from '../../platform/database/read.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
-import type { ChangeText } from '../actions/action.ts';
 import { commandUnitOfWork, giveUpCommand } from '../commands/command.repository.ts';
 import { putRefresh } from '../commands/workflow-start.repository.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -25,11 +24,11 @@ import {
   saveTransition,
   voidDecisions,
 } from './approval.repository.ts';
-import type { StoredApproval } from './approval.repository.ts';
+import type { FrozenChange, StoredApproval } from './approval.repository.ts';
 import { assertNotBarred, openBreakGlassReview } from './break-glass-review.service.ts';
 import { assertOpenable, consumeOpeningProof, lockOpening } from './approval-opening.service.ts';
 import { loadChange } from './approval-payload.repository.ts';
-import { assertNotStale, assertStillPossible } from './approval-staleness.service.ts';
+import { assertNotStale, assertStillPossible, freezeBasis } from './approval-staleness.service.ts';
 import { rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
 import type { PersonRights } from './eligible-people.queries.ts';
 import { peopleFacts } from './people-facts.queries.ts';
@@ -48,16 +47,17 @@ export async function recordRequest(deps: Deps, asked: Actor, input: OpenApprova
   return commandUnitOfWork(deps, requester, input.command_id, async (tx) => {
     const existing = await findApproval(tx, input.approval_id);
     if (existing !== undefined) return recordOf(existing);
-    lockOpening(tx, input.requester.user_id, input.digest);
-    await assertOpenable(tx, input.requester.user_id, input.digest);
     const prepared = await loadChange(tx, deps.keyring, input.action, input.digest);
+    const frozen = await freezeBasis(tx, prepared);
+    lockOpening(tx, input.requester.user_id, frozen.change_digest);
+    await assertOpenable(tx, input.requester.user_id, frozen.change_digest);
     await consumeOpeningProof(tx, prepared.action, input);
     const opened = {
       ...openApproval({ ...input, requested_by: input.requester.user_id }, 0),
       review_due_at: input.review_due_at,
     };
     const approval = withWriters(opened, await prepared.writers(tx));
-    const row = await insertApproval(tx, approval, input, await prepared.present(tx, requester));
+    const row = await insertApproval(tx, approval, input, { ...(await prepared.present(tx, requester)), ...frozen });
     tx.audit({
       event: 'approval.opened',
       action: 'create',
@@ -111,7 +111,7 @@ export async function recordCommand(deps: Deps, sender: Actor, input: RecordComm
       event: command.kind,
       reason: input.reason,
       ...(command.kind === 'break-glass' ? { bypass_reason: input.reason ?? '' } : {}),
-      ...(edited === null ? {} : { text: edited.text }),
+      ...(edited === null ? {} : { frozen: edited.frozen }),
     });
     const record = recordOf(saved);
     putRefresh(tx, input.command_id, 'approval-refresh', { approval_id: input.approval_id, version: record.view.version });
@@ -137,7 +137,7 @@ export async function assertSayable(
 
 /** What an edit brings besides its payload: what approvers read from now on, and who wrote what the payload refers to. */
 interface EditedChange {
-  readonly text: ChangeText;
+  readonly frozen: FrozenChange;
   readonly writers: readonly string[];
 }
 
@@ -153,14 +153,15 @@ interface EditedChange {
 async function judge(
   tx: Tx,
   keyring: Keyring,
-  { row, approval }: StoredApproval,
+  stored: StoredApproval,
   command: ApprovalCommand,
   { at, isTried }: { readonly at: number; readonly isTried: boolean },
 ): Promise<EditedChange | null> {
+  const { row, approval } = stored;
   const impossible = refusal(approval, command, at) ?? withoutPermission(command, tx.actor);
   if (impossible !== null) throw new Problem(impossible);
   if (!('by' in command) || command.kind === 'cancel' || command.kind === 'withdraw') return null;
-  const facts = await peopleFacts(tx, tx.actor, approval, command.by.user_id);
+  const facts = await peopleFacts(tx, tx.actor, stored, command.by.user_id);
   const refused = personRefusal(approval, command, facts, at);
   if (refused !== null) throw personProblem(refused);
   switch (command.kind) {
@@ -171,14 +172,15 @@ async function judge(
       return null;
     case 'approve': {
       const prepared = await loadChange(tx, keyring, row.action, approval.digest);
-      await (isTried ? assertStillPossible(tx, prepared, approval.requested_by) : assertNotStale(tx, prepared));
+      await (isTried ? assertStillPossible(tx, prepared, row) : assertNotStale(tx, prepared, row.basis_digest));
       return null;
     }
     case 'edit': {
-      lockOpening(tx, approval.requested_by, command.new_digest);
-      await assertOpenable(tx, approval.requested_by, command.new_digest, row.id);
       const prepared = await loadChange(tx, keyring, row.action, command.new_digest);
-      return { text: await prepared.present(tx, tx.actor), writers: await prepared.writers(tx) };
+      const frozen = await freezeBasis(tx, prepared);
+      lockOpening(tx, approval.requested_by, frozen.change_digest);
+      await assertOpenable(tx, approval.requested_by, frozen.change_digest, row.id);
+      return { frozen: { ...(await prepared.present(tx, tx.actor)), ...frozen }, writers: await prepared.writers(tx) };
     }
   }
 }

@@ -8,29 +8,33 @@ import { isEligible } from '../../domain/approval/approval-policy.ts';
 import type { EligiblePerson } from '../../domain/approval/approval-policy.ts';
 import { Independence } from '../../domain/approval/independence.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
-import type { JsonValue } from '../../domain/shared/canonical.ts';
 import { readAll } from '../../platform/database/read.ts';
-import type { ReadSource } from '../../platform/database/read.ts';
+import type { Problem } from '../../platform/problem.ts';
+import type { ProcessDeps } from '../../platform/process-deps.ts';
 import type { ChangeBasis } from '../actions/action.ts';
-import { findAction, prepareStored } from '../actions/registry.ts';
+import { findAction } from '../actions/registry.ts';
 import { actsBehindQuery, namesBehindQuery } from '../identity/account-act/account-act.queries.ts';
 import { countsFromQuery } from '../identity/role/decider.queries.ts';
 import { approvalOfRow, viewOfRow } from './approval-row.queries.ts';
 import type { ApprovalRow } from './approval-row.queries.ts';
-import { candidateIdsQuery, candidatesQuery, deciders, rightsOfRows } from './eligible-people.queries.ts';
+import { listedChange } from './approval-payload.repository.ts';
+import type { StoredChange } from './approval-payload.repository.ts';
+import { staleness } from './approval-staleness.service.ts';
+import { candidateIdsQuery, candidatesQuery, deciders, rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
+import type { PersonRights } from './eligible-people.queries.ts';
+import { mayStillAsk } from './people-facts.queries.ts';
 import { explained, refusalFacts } from './refusal-explanation.service.ts';
 import type { Because, RefusalFacts } from './refusal-explanation.service.ts';
 
 /** A row of a list with what approvers read. */
-export type ListedRow = ApprovalRow & {
-  readonly approvals: CountedApproval[];
-  readonly description: string | null;
-  readonly changes: ChangeDetail[] | null;
-  /** The present payload; null where it holds a secret or was erased. */
-  readonly payload: JsonValue | null;
-};
+export type ListedRow = ApprovalRow &
+  StoredChange & {
+    readonly approvals: CountedApproval[];
+    readonly description: string | null;
+    readonly changes: ChangeDetail[] | null;
+  };
 
-/** Whether the caller's approval would count now, and why not. */
+/** Whether the caller's approval would count now, and why not. Rejecting depends on less: what is stale can be rejected. */
 export interface Decidability extends Omit<RefusalFacts, 'because'> {
   readonly allowed: boolean;
   readonly code: string | null;
@@ -56,19 +60,24 @@ export interface ListedApproval extends ApprovalView {
  * Presents requests to a person: with names, with whether they are stale, and with whether this person's approval would count
  * and why not (T-13, T-15). It costs one round trip for any number of requests.
  */
-export async function listApprovals(db: ReadSource, actor: Actor, rows: readonly ListedRow[]): Promise<ListedApproval[]> {
+export async function listApprovals(
+  { db, keyring }: Pick<ProcessDeps, 'db' | 'keyring'>,
+  actor: Actor,
+  rows: readonly ListedRow[],
+): Promise<ListedApproval[]> {
   const open = rows.filter(({ status }) => !isClosed(status));
   const versioned = open.flatMap((row): { id: string; basis: ChangeBasis }[] => {
-    const basis = prepareStored(row.action, row.payload)?.basis ?? null;
+    const basis = listedChange(keyring, row)?.basis ?? null;
     return basis === null ? [] : [{ id: row.id, basis }];
   });
   const steps = open.flatMap(({ policy }) => policy.steps);
   const people = [...(actor.user_id === null ? [] : [actor.user_id]), ...rows.flatMap((row) => peopleOf(row))];
-  const [candidates, acts, known, [self], ...present] = await readAll(db, actor, [
+  const [candidates, acts, known, [self], requesters, ...present] = await readAll(db, actor, [
     candidatesQuery(steps),
     actsBehindQuery(people, candidateIdsQuery(steps)),
     namesBehindQuery(people),
     countsFromQuery(actor.user_id),
+    rightsQuery(open.map(({ requested_by }) => requested_by)),
     ...versioned.map(({ basis }) => basis.query),
   ] as const);
   const names = new Map(known.map(({ id, full_name }) => [id, full_name]));
@@ -76,21 +85,23 @@ export async function listApprovals(db: ReadSource, actor: Actor, rows: readonly
     independence: new Independence(acts),
     everybody: deciders(rightsOfRows(candidates)),
     counts_from: self?.decisions_count_from ?? null,
+    requesters: new Map(rightsOfRows(requesters).map((person) => [person.user_id, person])),
   };
-  const versions = new Map(versioned.map(({ id, basis }, index) => [id, { base: basis.base_version, current: present[index]?.[0]?.version ?? null }]));
+  const bases = new Map(versioned.map(({ id, basis }, index) => [id, { basis, present: present[index]?.[0] }]));
   return rows.map((row) => {
-    const { description, changes, payload } = row;
-    const version = versions.get(row.id);
+    const { description, changes } = row;
+    const found = bases.get(row.id);
+    const stale = found === undefined ? null : staleness(found.basis, found.present, row.basis_digest);
     return {
       ...viewOfRow(row),
-      description: description ?? prepareStored(row.action, payload)?.description ?? findAction(row.action)?.title ?? row.action,
+      description: description ?? listedChange(keyring, row)?.description ?? findAction(row.action)?.title ?? row.action,
       changes: changes ?? [],
       requested_by_name: names.get(row.requested_by) ?? null,
       names: Object.fromEntries(peopleOf(row).flatMap((id) => (names.has(id) ? [[id, names.get(id) ?? '']] : []))),
-      is_stale: version !== undefined && version.base !== version.current,
-      base_version: version?.base ?? null,
-      current_version: version?.current ?? null,
-      can_decide: isClosed(row.status) ? null : decidability(refusalOf(actor, row, facts), names),
+      is_stale: stale !== null,
+      base_version: found?.basis.base_version ?? null,
+      current_version: found?.present?.version ?? null,
+      can_decide: isClosed(row.status) ? null : decidability(refusalOf(actor, row, facts) ?? staleRefusal(stale), names),
     };
   });
 }
@@ -114,10 +125,12 @@ interface CallerFacts {
   readonly everybody: readonly EligiblePerson[];
   /** RFC 3339. */
   readonly counts_from: string | null;
+  /** Those of the requesters who are active. */
+  readonly requesters: ReadonlyMap<string, PersonRights>;
 }
 
 /** Why the caller's approval of an open request would not count, or null. */
-function refusalOf(actor: Actor, row: ListedRow, { independence, everybody, counts_from }: CallerFacts): PersonRefusal | null {
+function refusalOf(actor: Actor, row: ListedRow, { independence, everybody, counts_from, requesters }: CallerFacts): PersonRefusal | null {
   const { user_id } = actor;
   if (user_id === null) return machine;
   if (!actor.permissions.includes('approval:decide')) return noPermission;
@@ -127,10 +140,16 @@ function refusalOf(actor: Actor, row: ListedRow, { independence, everybody, coun
     independence,
     people: everybody.filter((person) => row.policy.steps.some((step) => isEligible(step, person))),
     counts_from: counts_from === null ? null : Date.parse(counts_from),
+    requester_left: !mayStillAsk(row.action, requesters.get(row.requested_by)),
     rejected_at: null,
   };
   const now = Date.now();
   return refusal(approval, command, now) ?? personRefusal(approval, command, facts, now);
+}
+
+/** A stale request is refused as the transaction of the vote would refuse it: last. */
+function staleRefusal(stale: Problem | null): PersonRefusal | null {
+  return stale === null ? null : { code: stale.code, detail: stale.message };
 }
 
 const noPermission = { code: 'auth.forbidden', detail: 'This needs the permission approval:decide.' } as const;

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Actor } from '../../domain/shared/actor.ts';
-import { authorsOf, tiedVotes } from '../../domain/approval/approval-independence.ts';
+import { authorsOf, requesterNotEntitled, tiedVotes } from '../../domain/approval/approval-independence.ts';
 import { independenceDaysOf } from '../../domain/approval/gate-strength.ts';
 import { applyCommand } from '../../domain/approval/approval.ts';
 import type { Approval } from '../../domain/approval/approval.ts';
@@ -9,8 +9,10 @@ import { isJsonObject } from '../../domain/shared/canonical.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { AfterCommitDeps, PreparedAction } from '../actions/action.ts';
 import { independenceOf } from '../identity/account-act/account-act.queries.ts';
-import { findAction, prepareStored } from '../actions/registry.ts';
+import { lockRights } from '../identity/role/effective-rights.service.ts';
+import { prepareStored } from '../actions/registry.ts';
 import { runAction } from '../actions/run-action.ts';
+import { assertNotStale } from './approval-staleness.service.ts';
 import { rightsOfRows, rightsQuery } from './eligible-people.queries.ts';
 import type { PersonRights } from './eligible-people.queries.ts';
 import type { Database } from '../../platform/database/database.ts';
@@ -27,6 +29,7 @@ import { loadChange, openPayload } from './approval-payload.repository.ts';
 import { executedChangeQuery } from './approval.queries.ts';
 import { lockApproval, recordOf, saveTransition, voidDecisions } from './approval.repository.ts';
 import type { StoredApproval } from './approval.repository.ts';
+import { mayStillAsk } from './people-facts.queries.ts';
 
 type ExecutionDeps = AfterCommitDeps & Pick<ProcessDeps, 'keyring'>;
 
@@ -74,7 +77,7 @@ async function executeOn(
   const stored = await lockApproval(tx, input.approval_id);
   if (!isFor(stored.approval, input)) return { stored, executed: null };
   const people = await rightsNow(tx, stored.approval);
-  if (!mayStillAsk(people, stored)) return { stored: await fail(tx, stored, requesterNotEntitled), executed: null };
+  if (!mayStillAsk(stored.row.action, people.get(stored.row.requested_by))) return { stored: await fail(tx, stored, requesterNotEntitled), executed: null };
   const lost = lostRights(people, stored.approval);
   const tied = tiedVotes(stored.approval, await independenceOf(tx, tx.actor, peopleOf(stored.approval)));
   if (lost.length + tied.length > 0) return { stored: await returnToReview(tx, stored, { lost, tied }), executed: null };
@@ -123,7 +126,11 @@ function isFor(approval: Approval, { revision, digest }: ExecuteApproval): boole
 }
 
 async function runChange(tx: Tx, keyring: Keyring, { row, approval }: StoredApproval): Promise<ExecutedChange> {
-  const prepared = await loadChange(tx, keyring, row.action, approval.digest);
+  const approved = await loadChange(tx, keyring, row.action, approval.digest);
+  // What the gate depends on is changed under this lock only, so that it stays as it is found here until the change is made.
+  if (approved.action.dependsOn.length > 0) await lockRights(tx);
+  // Of what is judged by its version the change itself says best how it has become stale.
+  const prepared = row.basis_digest === null ? approved : await assertNotStale(tx, approved, row.basis_digest);
   const authority = { kind: 'approval', approval_id: row.id, independence_days: independenceDaysOf(approval.policy) } as const;
   return { prepared, result: await runAction(tx, prepared, authority) };
 }
@@ -140,22 +147,6 @@ async function rightsNow(tx: Tx, approval: Approval): Promise<People> {
 function peopleOf(approval: Approval): string[] {
   const ids = [...authorsOf(approval), ...approval.approvals.map(({ approver_id }) => approver_id)];
   return approval.bypassed_by === null ? ids : [...ids, approval.bypassed_by];
-}
-
-const requesterNotEntitled = {
-  code: 'approval.requester-left',
-  detail: 'The requester of this change is no longer active, or may no longer make it.',
-} as const;
-
-/**
- * The change is made in the requester's name, so the requester still needs the permission to request it. What people ask for
- * about their own account needs none, and refuses itself when the account is not active.
- */
-function mayStillAsk(people: People, { row, approval }: StoredApproval): boolean {
-  const requester = people.get(approval.requested_by);
-  const needed = findAction(row.action)?.permission;
-  if (needed === null) return true;
-  return requester !== undefined && (needed === undefined || requester.permissions.includes(needed));
 }
 
 /** Those whose approval or bypass carries the request and who could not give it any more. */

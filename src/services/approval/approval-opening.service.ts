@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { policyFaults } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
 import { canBeMet } from '../../domain/approval/approval-quorum.ts';
+import { changeOf } from './approval-row.queries.ts';
 import { deciders, decidersQuery, rightsOfRows } from './eligible-people.queries.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -12,6 +13,9 @@ import type { Action } from '../actions/action.ts';
 import { independenceOf } from '../identity/account-act/account-act.queries.ts';
 import { putAccountNews } from './safeguard-news.repository.ts';
 
+/** True for a request of the same change. */
+const isSame = (changeDigest: string) => sql<boolean>`(${changeOf()} = ${changeDigest})`;
+
 /** How many requests of one person may be open at a time (R10). */
 const maximumOpen = 20;
 
@@ -19,8 +23,8 @@ const maximumOpen = 20;
  * Serializes the openings of one person and those of one change until the transaction ends, so that what
  * {@link assertOpenable} has found still holds at the commit.
  */
-export function lockOpening(tx: Tx, requesterId: string, digest: string): void {
-  for (const key of [`approvals-of/${requesterId}`, `approval-of/${tx.actor.tenant_id}/${digest}`]) {
+export function lockOpening(tx: Tx, requesterId: string, changeDigest: string): void {
+  for (const key of [`approvals-of/${requesterId}`, `approval-of/${tx.actor.tenant_id}/${changeDigest}`]) {
     tx.defer({ compile: () => sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.compile(tx.sql) });
   }
 }
@@ -44,19 +48,20 @@ export async function consumeOpeningProof(
 }
 
 /**
+ * @param changeDigest of the change without its reasons: asked for with other words it is the same.
  * @param exceptId a request that is edited, and may be identical with itself.
  * @throws Problem `approval.identical-open` when the very change waits already, `approval.too-many-open` (R9, R10).
  */
-export async function assertOpenable(tx: Tx, requesterId: string, digest: string, exceptId?: string): Promise<void> {
+export async function assertOpenable(tx: Tx, requesterId: string, changeDigest: string, exceptId?: string): Promise<void> {
   const open = await tx.sql
     .selectFrom('admin_approvals')
     .where('status', 'in', ['pending', 'approved'])
-    .where((eb) => eb.or([eb('digest', '=', digest), eb('requested_by', '=', requesterId)]))
-    .select(['id', 'digest', 'requested_by'])
+    .where((eb) => eb.or([isSame(changeDigest), eb('requested_by', '=', requesterId)]))
+    .select(['id', 'requested_by', isSame(changeDigest).as('is_same')])
     .limit(maximumOpen + 1)
-    .orderBy((eb) => eb('digest', '=', digest), 'desc')
+    .orderBy(isSame(changeDigest), 'desc')
     .execute();
-  const identical = open.find((one) => one.digest === digest && one.id !== exceptId);
+  const identical = open.find((one) => one.is_same && one.id !== exceptId);
   if (identical !== undefined) {
     throw new Problem({
       code: 'approval.identical-open',

@@ -4,9 +4,10 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
+import { SealedValueError } from '../../platform/security/keyring.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import type { PreparedAction } from '../actions/action.ts';
-import { findAction } from '../actions/registry.ts';
+import { findAction, prepareStored } from '../actions/registry.ts';
 import { changeDigest } from '../actions/run-action.ts';
 
 /** The payload stored under a digest. @throws Problem `approval.payload-changed` when it does not match the digest. */
@@ -39,6 +40,30 @@ export function openPayload(
   if (row.payload_ciphertext === null) return row.payload;
   const place = { table: 'admin_approval_payloads', column: 'payload_ciphertext', row_id: row.id };
   return JSON.parse(keyring.open(row.payload_ciphertext, place)) as JsonValue;
+}
+
+/** The columns of a request and its payload out of which {@link listedChange} makes the change. */
+export interface StoredChange {
+  readonly action: string;
+  readonly environment: EnvironmentName | null;
+  readonly payload: JsonValue | null;
+  /** Null only without a payload. */
+  readonly payload_id: string | null;
+  readonly payload_ciphertext: string | null;
+}
+
+/**
+ * The change of a listed request, which may hold a secret. Null when its payload was erased, is not valid in this release, or was
+ * sealed under a key that is lost: then the request is still listed.
+ */
+export function listedChange(keyring: Keyring, { action, environment, payload, payload_id, payload_ciphertext }: StoredChange): PreparedAction | null {
+  try {
+    const row = { id: payload_id ?? '', environment, payload, payload_ciphertext };
+    return prepareStored(action, openPayload(keyring, row));
+  } catch (error) {
+    if (error instanceof SealedValueError) return null;
+    throw error;
+  }
 }
 
 /** Stores a payload under its digest, once. @returns the digest. */

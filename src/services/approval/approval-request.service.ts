@@ -2,6 +2,7 @@ import { gateInForce, gateOf, gatePolicyQuery } from '../actions/gate-policy.ts'
 import type { PreparedAction } from '../actions/action.ts';
 import { assertOpenable, assertSatisfiable } from './approval-opening.service.ts';
 import { storePayload } from './approval-payload.repository.ts';
+import { freezeBasis } from './approval-staleness.service.ts';
 import { startApproval } from './approval.client.ts';
 import { findAction, getAction } from '../actions/registry.ts';
 import { actorRef } from '../../domain/shared/actor.ts';
@@ -168,7 +169,8 @@ async function prepareRequest(
   const { policy } = await gateOf(tx, tx.actor, prepared);
   await assertSatisfiable(tx, policy, [...new Set([user_id, ...(await prepared.writers(tx))])]);
   const digest = await storePayload(tx, keyring, prepared);
-  await assertOpenable(tx, user_id, digest);
+  const { change_digest } = await freezeBasis(tx, prepared);
+  await assertOpenable(tx, user_id, change_digest);
   return { policy, digest };
 }
 

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import type { Approval, CountedApproval } from '../../domain/approval/approval.ts';
 import { presentApproval } from '../../domain/approval/approval-presentation.ts';
@@ -12,6 +13,7 @@ export const approvalColumns = [
   'status',
   'revision',
   'digest',
+  'basis_digest',
   'requested_by',
   'editors',
   'reason',
@@ -34,8 +36,22 @@ export interface ApprovalRow
   extends
     ApprovalFacts,
     Pick<Approval, 'status' | 'revision' | 'digest' | 'requested_by' | 'editors' | 'policy' | 'bypassed_by'> {
+  /** Digest of the values that the change replaces, where those and not its version tell whether it is stale. */
+  readonly basis_digest: string | null;
+  /** Digest of the change without its reasons. */
+  readonly change_digest: string;
   readonly review_due_at: string;
   readonly execution_due_at: string | null;
+}
+
+/**
+ * The digest of the change of a request without its reasons. Requests of earlier releases have none; for all changes without a
+ * reason it is their digest.
+ *
+ * @param table the alias of the requests in the query.
+ */
+export function changeOf(table = 'admin_approvals') {
+  return sql<string>`coalesce(${sql.ref(`${table}.change_digest`)}, ${sql.ref(`${table}.digest`)})`;
 }
 
 /**
@@ -46,6 +62,7 @@ export function approvalsQuery() {
   return kysely
     .selectFrom('admin_approvals as a')
     .select(approvalColumns.map((column) => `a.${column}` as const))
+    .select(changeOf('a').as('change_digest'))
     .select((eb) =>
       jsonArrayFrom(
         eb

@@ -17,11 +17,11 @@ interface ListFilter {
   readonly requested_by?: string | undefined;
 }
 
-/** Requests with what approvers read of them. */
+/** Requests with what approvers read of them, and their change. */
 export function listedApprovalsQuery() {
   return approvalsQuery()
     .leftJoin('admin_approval_payloads as p', 'p.digest', 'a.digest')
-    .select(['a.description', 'a.changes', 'p.payload']);
+    .select(['a.description', 'a.changes', 'p.payload', 'p.id as payload_id', 'p.payload_ciphertext']);
 }
 
 /** One page of requests, newest first. */

@@ -4,9 +4,10 @@ import type { Approval } from '../../domain/approval/approval.ts';
 import { presentApproval } from '../../domain/approval/approval-presentation.ts';
 import type { JsonObject, JsonValue } from '../../domain/shared/canonical.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
-import { approvalColumns, approvalOfRow, approvalsQuery } from './approval-row.queries.ts';
+import { approvalColumns, approvalOfRow, approvalsQuery, changeOf } from './approval-row.queries.ts';
 import type { ApprovalRow } from './approval-row.queries.ts';
 import type { ChangeText } from '../actions/action.ts';
+import type { FrozenBasis } from './approval-staleness.service.ts';
 import type { ApprovalEvent, VoidReason } from '../../entities/approval/approval.entity.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -37,12 +38,15 @@ export async function findApproval(tx: Tx, id: string, forUpdate = false): Promi
   return row === undefined ? undefined : { row, approval: approvalOfRow(row, row.approvals) };
 }
 
+/** What is frozen of a change: what approvers read of it, and what it is judged by. */
+export type FrozenChange = ChangeText & FrozenBasis;
+
 /** Inserts a request with what approvers read of it, and the first entry of its history. */
 export async function insertApproval(
   tx: Tx,
   approval: Approval,
   request: Pick<OpenApproval, 'approval_id' | 'action' | 'environment' | 'reason'>,
-  { description, changes }: ChangeText,
+  { description, changes, basis_digest, change_digest }: FrozenChange,
 ): Promise<ApprovalRow> {
   const row = await tx.sql
     .insertInto('admin_approvals')
@@ -60,8 +64,10 @@ export async function insertApproval(
       workflow_id: tx.actor.workflow_id ?? '',
       description,
       changes: jsonb([...changes]),
+      basis_digest,
+      change_digest,
     })
-    .returning(approvalColumns)
+    .returning([...approvalColumns, changeOf().as('change_digest')])
     .executeTakeFirstOrThrow();
   await appendHistory(tx, row, null, { event: 'opened', reason: request.reason });
   return row;
@@ -93,8 +99,8 @@ interface TransitionNote {
   readonly bypass_reason?: string;
   readonly result?: JsonValue;
   readonly failure?: { readonly code: string; readonly detail: string };
-  /** What approvers read from now on. */
-  readonly text?: ChangeText;
+  /** What is frozen from now on. */
+  readonly frozen?: FrozenChange;
   /** Facts for the history, without payloads. */
   readonly details?: JsonObject;
 }
@@ -123,12 +129,10 @@ export async function saveTransition(
       version: nextVersion(),
       updated_at: sql<string>`now()`,
     })
-    .$if(note.text !== undefined, (update) =>
-      update.set({ description: note.text?.description ?? null, changes: jsonb([...(note.text?.changes ?? [])]) }),
-    )
+    .set(note.frozen === undefined ? {} : { ...note.frozen, changes: jsonb([...note.frozen.changes]) })
     .$if(note.result !== undefined, (update) => update.set({ result: jsonb(note.result ?? null) }))
     .where('id', '=', row.id)
-    .returning(approvalColumns)
+    .returning([...approvalColumns, changeOf().as('change_digest')])
     .executeTakeFirstOrThrow();
   if (next.revision !== before.revision) await voidDecisions(tx, row.id, null, 'edited');
   await appendHistory(tx, saved, before.status, note);

@@ -1,8 +1,10 @@
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { changesBetween } from '../../domain/approval/change-detail.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import { gateLevels, isWeaker } from '../../domain/approval/approval-gate.ts';
 import type { GateEffect } from '../../domain/approval/gate-strength.ts';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
@@ -57,6 +59,12 @@ async function weakened(db: ReadSource, scope: ReadScope, payload: Payload): Pro
   });
 }
 
+/** The present values of what `weakens` compares. One person alone changes them in one direction only. */
+const strength = sql<JsonObject>`jsonb_build_object(
+  'gate', gate, 'bypassers', bypassers, 'independence_days', independence_days,
+  'execution_window_seconds', execution_window_seconds, 'bypass_review_seconds', bypass_review_seconds,
+  'steps', (select jsonb_agg(step - 'name' order by at) from jsonb_array_elements(steps) with ordinality as one (step, at)))`;
+
 /**
  * Writes or removes a gate policy (S2-68). A change that weakens a gate passes the gate that it weakens (R6, T-10): where that
  * is `approval`, an approval under the strictest of the policies that get weaker.
@@ -105,8 +113,10 @@ export const gatePolicySave = defineAction({
       changes: changesBetween(readable(before), withNames(payload, names)),
     };
   },
+  // What one person writes alone and takes back alone, such as the name of a step, holds nobody up.
   basis: (payload) => ({
     base_version: payload.version === 0 ? null : payload.version,
+    judged_by: 'touched',
     query: kysely
       .selectFrom('admin_approval_policies')
       .where((eb) =>
@@ -114,7 +124,7 @@ export const gatePolicySave = defineAction({
           ? eb('id', '=', payload.id)
           : eb.and({ action: payload.action, environment: payload.environment }),
       )
-      .select('version'),
+      .select(['version', strength.as('touched')]),
   }),
   check: async (tx, payload) => {
     if (payload.operation === 'delete') await lockGatePolicy(tx, payload.id, payload.version);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
-import { defineAction } from '../actions/action.ts';
+import { defineAction, onlyExistence } from '../actions/action.ts';
 import { subjectName } from '../actions/subject-names.queries.ts';
 import { openAssignments } from './assignment-access.service.ts';
 import { deleteCampaign } from './campaign.service.ts';
@@ -25,7 +25,13 @@ export const campaignDelete = defineAction({
   },
   basis: ({ campaign_id, version }) => ({
     base_version: version,
-    query: kysely.selectFrom('campaigns').where('id', '=', campaign_id).where('deleted_at', 'is', null).select('version'),
+    judged_by: 'touched',
+    // A deletion is of the row, whatever is in it: whoever edits it does not hold the deletion up.
+    query: kysely
+      .selectFrom('campaigns')
+      .where('id', '=', campaign_id)
+      .where('deleted_at', 'is', null)
+      .select(['version', onlyExistence]),
   }),
   check: async (tx, { campaign_id, version }) => {
     const campaign = await tx.sql

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { notFound } from '../../platform/problem.ts';
-import { defineAction } from '../actions/action.ts';
+import { defineAction, onlyExistence } from '../actions/action.ts';
 import { subjectName } from '../actions/subject-names.queries.ts';
 import { openAssignments } from './assignment-access.service.ts';
 import { sendQueueWakeOfChange } from './assignment-drain.client.ts';
@@ -26,7 +26,13 @@ export const contactDelete = defineAction({
   },
   basis: ({ contact_id, version }) => ({
     base_version: version,
-    query: kysely.selectFrom('contacts').where('id', '=', contact_id).where('deleted_at', 'is', null).select('version'),
+    judged_by: 'touched',
+    // A deletion is of the row, whatever is in it: whoever edits it does not hold the deletion up.
+    query: kysely
+      .selectFrom('contacts')
+      .where('id', '=', contact_id)
+      .where('deleted_at', 'is', null)
+      .select(['version', onlyExistence]),
   }),
   check: async (tx, { contact_id, version }) => {
     const contact = await tx.sql

@@ -67,6 +67,7 @@ export const configApply = defineAction({
     const environment = guardingEnvironment(changes.map((change) => change.environment));
     return {
       base_version: changes.find((change) => change.environment === environment)?.base_version ?? null,
+      judged_by: 'version',
       query: kysely
         .selectFrom('admin_environment_configs')
         .where('environment', '=', environment)

@@ -11,6 +11,7 @@ import type { FlagPlace } from './flag.queries.ts';
 export function flagBasis({ key, environment, version }: FlagPlace & { readonly version: number | null }): ChangeBasis {
   return {
     base_version: version,
+    judged_by: 'version',
     query: kysely
       .selectFrom('admin_feature_flags')
       .where('key', '=', key)

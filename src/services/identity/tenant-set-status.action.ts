@@ -6,7 +6,7 @@ import { rowVersion } from '../../platform/row-version-input.ts';
 import { defineAction } from '../actions/action.ts';
 import { assertDefaultTenant } from './platform-staff.ts';
 import { takesTwo } from './role/decider.queries.ts';
-import { findTenantById, tenantTitle } from './tenant.queries.ts';
+import { findTenantById, tenantStatusById, tenantTitle } from './tenant.queries.ts';
 import { assertNotDefaultTenant, setTenantStatus } from './tenant.service.ts';
 import { reasonText } from '../../platform/value-schemas.ts';
 
@@ -40,7 +40,9 @@ export const tenantSetStatus = defineAction({
   },
   basis: ({ tenant_id, version }) => ({
     base_version: version,
-    query: findTenantById(tenant_id),
+    judged_by: 'touched',
+    // The tenant's own people write its other values.
+    query: tenantStatusById(tenant_id),
   }),
   check: async (tx, { tenant_id, status, version }) => {
     assertDefaultTenant(tx.actor);

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { parseCursor, timePosition } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
@@ -38,6 +39,14 @@ const allTenants = 1_000_000;
 export function findTenantById(tenantId: string) {
   const found = sql<Pick<TenantRow, 'id' | 'name' | 'domain' | 'status' | 'version'>>`
     select id, name, domain, status, version from tenant_list(null, null, ${allTenants}::int) where id = ${tenantId}::uuid`;
+  return { compile: () => found.compile(kysely) };
+}
+
+/** Version and status of one tenant, for the staff of the default tenant. */
+export function tenantStatusById(tenantId: string) {
+  const found = sql<{ version: number; touched: JsonObject }>`
+    select version, jsonb_build_object('status', status) as touched from tenant_list(null, null, ${allTenants}::int)
+    where id = ${tenantId}::uuid`;
   return { compile: () => found.compile(kysely) };
 }
 

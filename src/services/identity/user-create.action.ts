@@ -48,6 +48,7 @@ export const userCreate = defineAction({
   floor: () => 'mfa',
   demands: { depends_on: dependsOnDecider, gate: (db, scope, { roles }) => gateOfRoles(db, scope, roles.map(({ role_id }) => role_id)) },
   reason: () => null,
+  withoutReasons: ({ roles, ...account }) => ({ ...account, roles: roles.map(({ reason: _reason, ...grant }) => grant) }),
   describe: ({ full_name, roles }) => `Create the account of ${full_name} with ${roles.length} roles.`,
   present: async (db, scope, payload) => {
     const roles = await roleTexts(db, scope, payload.roles.map(({ role_id }) => role_id));

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
@@ -39,7 +40,13 @@ export const userDelete = defineAction({
   demands: { depends_on: dependsOnDecider, gate: (db, scope, { user_id }) => gateOfAccount(db, scope, user_id) },
   basis: ({ user_id, version }) => ({
     base_version: version,
-    query: kysely.selectFrom('users').where('id', '=', user_id).where('status', '<>', 'deleted').select('version'),
+    judged_by: 'touched',
+    // Nothing that the person can write alone holds a deletion up.
+    query: kysely
+      .selectFrom('users')
+      .where('id', '=', user_id)
+      .where('status', '<>', 'deleted')
+      .select(['version', sql<JsonObject>`jsonb_build_object('status', status)`.as('touched')]),
   }),
   reason: ({ reason }) => reason,
   describe: ({ user_id, transfer_to }) =>

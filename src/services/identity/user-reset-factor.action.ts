@@ -44,6 +44,7 @@ export const userResetFactor = defineAction({
   // An app has no versions: it is there, or another one is.
   basis: ({ factor_id }) => ({
     base_version: 1,
+    judged_by: 'version',
     query: kysely
       .selectFrom('mfa_factors')
       .where('id', '=', factor_id)

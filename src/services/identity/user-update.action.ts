@@ -1,6 +1,8 @@
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { email, personName, phoneNumber, timeZone } from '../../platform/value-schemas.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
+import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
@@ -48,6 +50,25 @@ function accountQuery(userId: string) {
     .select(['p.job_title', 'p.department', 'p.notes']);
 }
 
+const columns = {
+  full_name: ['u.full_name'],
+  // A new address is pending first, and replaces another that is.
+  email: ['u.email', 'u.pending_email'],
+  phone_number: ['u.phone_number'],
+  time_zone: ['u.time_zone'],
+  job_title: ['p.job_title'],
+  department: ['p.department'],
+  notes: ['p.notes'],
+  status: ['u.status'],
+} as const;
+
+/** The present values of what a change replaces. The person's own texts are no part of a deactivation, which they could hold up. */
+function touchedBy(payload: Payload) {
+  const fields = (Object.keys(columns) as (keyof typeof columns)[]).filter((field) => payload[field] !== undefined);
+  const values = fields.flatMap((field) => columns[field]).map((column) => sql`${sql.lit(column)}::text, ${sql.ref(column)}`);
+  return sql<JsonObject>`jsonb_build_object(${sql.join(values)})`;
+}
+
 /**
  * Changes an account (S2-6). Address, number and status of a decider are changed by two persons once there is a pair (R4): who
  * has changed them could act as the person. Texts of anybody take a second factor.
@@ -68,9 +89,10 @@ export const userUpdate = defineAction({
       return gateOfAccount(db, scope, payload.user_id);
     },
   },
-  basis: ({ user_id, version }) => ({
-    base_version: version,
-    query: kysely.selectFrom('users').where('id', '=', user_id).select('version'),
+  basis: (payload) => ({
+    base_version: payload.version,
+    judged_by: 'touched',
+    query: accountQuery(payload.user_id).select(['u.version', touchedBy(payload).as('touched')]),
   }),
   reason: () => null,
   describe: ({ user_id }) => `Change the account of the user ${user_id}.`,

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { changesBetween } from '../../domain/approval/change-detail.ts';
 import type { IntegrationConfig } from '../../domain/integration/integration.ts';
@@ -6,7 +7,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
-import { defineAction } from '../actions/action.ts';
+import { defineAction, onlyExistence } from '../actions/action.ts';
 import { subjectName } from '../actions/subject-names.queries.ts';
 import { integrationConfig, integrationKeyId } from './integration.payload.ts';
 import { startIntegrationSweep } from './integration-sweep.client.ts';
@@ -40,6 +41,13 @@ const configurePayload = z.strictObject({
   key_id: integrationKeyId.nullable().optional(),
 });
 
+/** The present values of what a replacement replaces: name and schedule, and what its runs count, are none of them. */
+function touchedBy({ replaces_secret, key_id }: z.output<typeof configurePayload>) {
+  const secret = replaces_secret ? sql`, 'secret_fingerprint', secret_fingerprint` : sql``;
+  const key = key_id === undefined ? sql`` : sql`, 'key_id', key_id`;
+  return sql<JsonObject>`jsonb_build_object('config', config${secret}${key})`;
+}
+
 /**
  * Replaces the connection of an integration (S2-20). A new secret or destination in production takes an approval: it is the
  * same as rotating its key by another way (R9).
@@ -61,7 +69,11 @@ export const integrationConfigure = defineAction({
       return replaces_secret || destinationsOf(config) !== destinationsOf(row.config) ? 'approval' : 'mfa';
     },
   },
-  basis: ({ integration_id, version }) => ({ base_version: version, query: integrationQuery(integration_id) }),
+  basis: (payload) => ({
+    base_version: payload.version,
+    judged_by: 'touched',
+    query: integrationQuery(payload.integration_id).select(touchedBy(payload).as('touched')),
+  }),
   reason: () => null,
   describe: ({ integration_id }) => `Replace the connection of the integration ${integration_id}.`,
   present: async (db, scope, { integration_id, config, replaces_secret }) => {
@@ -100,7 +112,11 @@ export const integrationDelete = defineAction({
     gate: async (db, scope, { integration_id }) =>
       (await find(db, scope, integration_id))?.environment === 'production' ? 'approval' : 'mfa',
   },
-  basis: ({ integration_id, version }) => ({ base_version: version, query: integrationQuery(integration_id) }),
+  basis: ({ integration_id, version }) => ({
+    base_version: version,
+    judged_by: 'touched',
+    query: integrationQuery(integration_id).select(onlyExistence),
+  }),
   reason: () => null,
   describe: ({ integration_id }) => `Delete the integration ${integration_id}.`,
   present: async (db, scope, { integration_id }) => {

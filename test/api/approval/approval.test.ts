@@ -280,7 +280,7 @@ describe('a request', () => {
 
   it('fails when its requester was deactivated meanwhile', async () => {
     const request = await approvalDriver(app, provider).opened('requester-left');
-    await asSuperuser(app, "update users set status = 'inactive' where id = $1", [provider.user_id]);
+    await drive.whenApproved(request.id, `update users set status = 'inactive' where id = '${provider.user_id}'`);
     try {
       expect((await drive.approve(second, request)).body.status).toBe('approved');
       const failed = await drive.settled(request.id, 'failed');

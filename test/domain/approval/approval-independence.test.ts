@@ -21,7 +21,7 @@ function opened(policy: Partial<ApprovalPolicy> = {}, requested_by = 'asker'): A
 const people = ['one', 'two', 'three'].map((id) => person(id, 'r'));
 
 function facts(acts: readonly OpenAct[], rest: Partial<PeopleFacts> = {}): PeopleFacts {
-  return { independence: new Independence(acts), people, counts_from: null, rejected_at: null, ...rest };
+  return { independence: new Independence(acts), people, counts_from: null, requester_left: false, rejected_at: null, ...rest };
 }
 
 const approve = (user_id: string, ...roles: string[]) => ({ kind: 'approve', by: person(user_id, ...(roles.length > 0 ? roles : ['r'])), digest: 'd' }) as const;

@@ -139,6 +139,7 @@ function factsOf(rules: Rules, state: State, { id, counts_from }: Account, { app
     independence,
     people: deciders(state).filter((one) => approval.policy.steps.some((step) => isEligible(step, one))),
     counts_from: counts_from > state.day ? timeOf({ day: counts_from }) : null,
+    requester_left: false,
     rejected_at: no === undefined || !rules.one_no ? null : 'before',
   };
 }

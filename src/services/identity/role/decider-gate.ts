@@ -35,20 +35,24 @@ export async function gateOfRoles(db: ReadSource, scope: ReadScope, roleIds: rea
 const rightsOverRights = /^(?:approval|approval-policy|role|user|service-token):(?!read$)|^tenant:manage$/;
 
 /** What the gates of roles depend on, for the list of gates. */
-export const dependsOnRights = ['rights', 'pair'] as const;
+export const dependsOnRights = ['rights', 'decider', 'pair'] as const;
+
+/** A change of what a role gives. */
+interface RightsChange {
+  /** Null where there was no role. */
+  readonly before: readonly string[] | null;
+  /** Null where none remains. */
+  readonly after: readonly string[] | null;
+  /** Whether the role, or one that inherits from it, gives the right to decide before the change. */
+  readonly decides: boolean;
+}
 
 /**
- * The gate of a change of what a role gives, its ancestors included.
- *
- * @param before null where there was no role.
- * @param after null where none remains.
+ * The gate of a change of what a role gives. Of a role that decides any permission counts, also one that is taken away: it
+ * changes the rights of everybody who decides by it (R4). A role that decides only after the change is given `approval:decide`,
+ * which is a right over rights.
  */
-export async function gateOfRights(
-  db: ReadSource,
-  scope: ReadScope,
-  before: readonly string[] | null,
-  after: readonly string[] | null,
-): Promise<GateLevel> {
+export async function gateOfRights(db: ReadSource, scope: ReadScope, { before, after, decides }: RightsChange): Promise<GateLevel> {
   const touched = [...permissionsBeyond(before ?? [], after ?? []), ...permissionsBeyond(after ?? [], before ?? [])];
-  return gateOnceThereIsAPair(db, scope, touched.some((permission) => rightsOverRights.test(permission)));
+  return gateOnceThereIsAPair(db, scope, touched.some((permission) => decides || rightsOverRights.test(permission)));
 }

@@ -45,7 +45,8 @@ export const roleCreate = defineAction({
     depends_on: dependsOnRights,
     gate: async (db, scope, { permissions, parent_role_id }) => {
       const parent = parent_role_id === null ? undefined : await roleRights(db, scope, parent_role_id);
-      return gateOfRights(db, scope, null, [...permissions, ...(parent === undefined ? [] : rightsWith(parent))]);
+      const after = [...permissions, ...(parent === undefined ? [] : rightsWith(parent))];
+      return gateOfRights(db, scope, { before: null, after, decides: false });
     },
   },
   reason: () => null,

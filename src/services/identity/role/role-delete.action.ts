@@ -5,7 +5,7 @@ import { Problem } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { defineAction } from '../../actions/action.ts';
 import { dependsOnRights, gateOfRights } from './decider-gate.ts';
-import { rightsWith, roleRights, roleVersionQuery } from './role-rights.queries.ts';
+import { rightsWith, roleBasisQuery, roleRights } from './role-rights.queries.ts';
 import { roleTexts } from './role-texts.queries.ts';
 import { assertOwnRole } from './role-hierarchy.service.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
@@ -33,10 +33,10 @@ export const roleDelete = defineAction({
     depends_on: dependsOnRights,
     gate: async (db, scope, { role_id }) => {
       const role = await roleRights(db, scope, role_id);
-      return role === undefined ? 'mfa' : gateOfRights(db, scope, rightsWith(role), null);
+      return role === undefined ? 'mfa' : gateOfRights(db, scope, { before: rightsWith(role), after: null, decides: role.decides });
     },
   },
-  basis: ({ role_id, version }) => ({ base_version: version, query: roleVersionQuery(role_id) }),
+  basis: ({ role_id, version }) => ({ base_version: version, judged_by: 'touched', query: roleBasisQuery(role_id, []) }),
   reason: () => null,
   describe: ({ role_id }) => `Delete the role ${role_id}, which nobody holds.`,
   present: async (db, scope, { role_id }) => {

@@ -10,7 +10,7 @@ import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { actAuthority, defineAction } from '../../actions/action.ts';
 import { dependsOnRights, gateOfRights } from './decider-gate.ts';
 import { withNewDeciders } from './new-decider.service.ts';
-import { roleRights, roleVersionQuery } from './role-rights.queries.ts';
+import { roleBasisQuery, roleRights } from './role-rights.queries.ts';
 import { lockRights, ownRights, assertWithinOwnRights } from './effective-rights.service.ts';
 import { appendRoleHistory, loadRole } from './role.repository.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
@@ -46,10 +46,10 @@ export const roleUpdatePermissions = defineAction({
     depends_on: dependsOnRights,
     gate: async (db, scope, { role_id, permissions }) => {
       const role = await roleRights(db, scope, role_id);
-      return role === undefined ? 'mfa' : gateOfRights(db, scope, role.permissions, permissions);
+      return role === undefined ? 'mfa' : gateOfRights(db, scope, { before: role.permissions, after: permissions, decides: role.decides });
     },
   },
-  basis: ({ role_id, version }) => ({ base_version: version, query: roleVersionQuery(role_id) }),
+  basis: ({ role_id, version }) => ({ base_version: version, judged_by: 'touched', query: roleBasisQuery(role_id, ['permissions']) }),
   reason: ({ reason }) => reason,
   describe: ({ role_id, permissions }) =>
     `Set the own permissions of the role ${role_id} to: ${permissions.join(', ') || 'none'}.`,

@@ -5,7 +5,7 @@ import { actAuthority, defineAction } from '../../actions/action.ts';
 import { dependsOnRights, gateOfRights } from './decider-gate.ts';
 import { withNewDeciders } from './new-decider.service.ts';
 import { roleText } from './role-create.action.ts';
-import { rightsWith, roleRights, roleVersionQuery } from './role-rights.queries.ts';
+import { rightsWith, roleBasisQuery, roleRights } from './role-rights.queries.ts';
 import { roleTexts } from './role-texts.queries.ts';
 import { assertMovable, assertOwnRole } from './role-hierarchy.service.ts';
 import { appendRoleHistory } from './role.repository.ts';
@@ -39,10 +39,13 @@ export const roleUpdate = defineAction({
     gate: async (db, scope, { role_id, parent_role_id }) => {
       const role = await roleRights(db, scope, role_id);
       if (role === undefined || parent_role_id === undefined) return 'mfa';
-      return gateOfRights(db, scope, rightsWith(role), rightsWith(role, { parent_role_id }));
+      return gateOfRights(db, scope, { before: rightsWith(role), after: rightsWith(role, { parent_role_id }), decides: role.decides });
     },
   },
-  basis: ({ role_id, version }) => ({ base_version: version, query: roleVersionQuery(role_id) }),
+  basis: (payload) => {
+    const touched = (['name', 'description', 'parent_role_id'] as const).filter((member) => payload[member] !== undefined);
+    return { base_version: payload.version, judged_by: 'touched', query: roleBasisQuery(payload.role_id, touched) };
+  },
   reason: () => null,
   describe: ({ role_id, parent_role_id }) =>
     parent_role_id === undefined
