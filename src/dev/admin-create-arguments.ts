@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import type { NamedPerson } from '../services/identity/account-link/administrator-naming.service.ts';
 import { email } from '../platform/value-schemas.ts';
+import type { NamedPerson } from '../services/identity/account-link/administrator-naming.service.ts';
 
 /** What `npm run admin:create` is asked to do. */
 export interface AdminCreateOrder {

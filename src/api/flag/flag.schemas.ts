@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { flagContent, flagEnvironment } from '../../services/flag/flag.payload.ts';
 import { timestamp } from '../../platform/value-schemas.ts';
+import { flagContent, flagEnvironment } from '../../services/flag/flag.payload.ts';
 
 /** A flag in one environment. */
 export const FlagBody = z

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { can } from '../../domain/identity/access.ts';
 import { readIsolated } from '../../platform/database/read.ts';
 import type { IsolatedResult } from '../../platform/database/read.ts';
+import { timestamp } from '../../platform/value-schemas.ts';
 import type { DashboardSection, SectionContext } from './dashboard-section.ts';
 import { dashboardSections } from './dashboard-sections.schemas.ts';
 import type { ApiDeps } from '../deps.ts';
 import { route } from '../http/route.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
 
 /** A section whose query takes longer is `unavailable`; the others are not affected. */
 const sectionTimeoutMs = 1_500;

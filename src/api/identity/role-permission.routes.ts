@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { idParams, reasonText } from '../../platform/value-schemas.ts';
 import { permissionSet, roleUpdatePermissions } from '../../services/identity/role/role-update-permissions.action.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { superAdminCode } from '../../domain/identity/system-roles.ts';
@@ -9,7 +10,6 @@ import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { rolesWithRights } from '../../services/identity/role/role.queries.ts';
 import { rolePermissionMatrix } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, reasonText } from '../../platform/value-schemas.ts';
 
 /** The permission matrix of a role with its entity tag. */
 async function presentMatrix(db: ReadSource, scope: ReadScope, id: string) {

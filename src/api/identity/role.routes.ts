@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { idParams } from '../../platform/value-schemas.ts';
 import { roleCreate, roleCreatePayload } from '../../services/identity/role/role-create.action.ts';
 import { roleDelete } from '../../services/identity/role/role-delete.action.ts';
 import { roleChange, roleUpdate } from '../../services/identity/role/role-update.action.ts';
@@ -10,7 +11,6 @@ import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { rolesWithRights } from '../../services/identity/role/role.queries.ts';
 import { roleView } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams } from '../../platform/value-schemas.ts';
 
 /** One role with its entity tag. */
 async function presentRole(db: ReadSource, scope: ReadScope, id: string, created?: { readonly location: string }) {

@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { idParams, timestamp } from '../../platform/value-schemas.ts';
 import { notifySessionsEnded } from '../../services/identity/account-notification.service.ts';
 import { userSessions } from '../../services/identity/sign-in/session.queries.ts';
 import { forceLogout } from '../../services/identity/sign-in/session.service.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { route } from '../http/route.ts';
-import { idParams, timestamp } from '../../platform/value-schemas.ts';
 
 const sessionView = z
   .object({

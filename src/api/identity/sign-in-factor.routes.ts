@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { passwordInput } from '../../platform/value-schemas.ts';
 import { notifyOwner } from '../../services/identity/account-notification.service.ts';
 import { factorOwner } from '../../services/identity/sign-in/second-factor.service.ts';
 import { assertFactorAvailable, setSignInFactor, signInFactorOf } from '../../services/identity/sign-in/sign-in-factor.service.ts';
 import { assertPassword } from '../../services/identity/sign-in/totp-enrolment.service.ts';
 import { route } from '../http/route.ts';
-import { passwordInput } from '../../platform/value-schemas.ts';
 
 const signInFactor = z
   .object({ sign_in_requires_totp: z.boolean(), has_authenticator_app: z.boolean() })

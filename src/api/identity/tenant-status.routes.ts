@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
+import { idParams, reasonText } from '../../platform/value-schemas.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { tenantSetStatus } from '../../services/identity/tenant-set-status.action.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { idParams, reasonText } from '../../platform/value-schemas.ts';
 
 const statusChange = z
   .strictObject({ reason: reasonText })

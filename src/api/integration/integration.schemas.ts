@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { timestamp } from '../../platform/value-schemas.ts';
 import { integrationConfig, integrationEnvironment } from '../../services/integration/integration.payload.ts';
 import { integrationKinds, maskedSecret, strikeReasons, syncStatuses, syncTriggers } from '../../domain/integration/integration.ts';
 import { rotationStatuses } from '../../domain/integration/key-rotation.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
 
 const version = z.int().describe('Send as ETag in If-Match');
 

@@ -3,12 +3,12 @@ import { read } from '../../platform/database/read.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
+import { reasonText } from '../../platform/value-schemas.ts';
 import { defineAction } from '../actions/action.ts';
 import { assertDefaultTenant } from './platform-staff.ts';
 import { takesTwo } from './role/decider.queries.ts';
 import { findTenantById, tenantStatusById, tenantTitle } from './tenant.queries.ts';
 import { assertNotDefaultTenant, setTenantStatus } from './tenant.service.ts';
-import { reasonText } from '../../platform/value-schemas.ts';
 
 const tenantSetStatusPayload = z.strictObject({
   tenant_id: z.uuid(),

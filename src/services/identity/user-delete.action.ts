@@ -5,6 +5,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { reasonText } from '../../platform/value-schemas.ts';
 import { defineAction } from '../actions/action.ts';
 import { followDeactivation } from './offboarding.service.ts';
 import { ownedKinds } from './resource-ownership.service.ts';
@@ -15,7 +16,6 @@ import { userNames } from './user-names.queries.ts';
 import { assertSuperAdminRemains, lockRights, assertNotSelf, assertNotStronger, recomputeRights } from './role/effective-rights.service.ts';
 import { revokeAllRoles } from './role/role-assignment.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
-import { reasonText } from '../../platform/value-schemas.ts';
 
 const userDeletePayload = z.strictObject({
   user_id: z.uuid(),

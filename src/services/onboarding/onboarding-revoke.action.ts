@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import { reasonText } from '../../platform/value-schemas.ts';
 import { defineAction } from '../actions/action.ts';
 import { sendOnboardingChanged } from './onboarding-link.client.ts';
 import { linkOfChange } from './onboarding-link.queries.ts';
 import { assertNotFinal, clockTimestamp, lockOnboardingLink } from './onboarding-link.repository.ts';
-import { reasonText } from '../../platform/value-schemas.ts';
 
 /** The link to revoke, and why. */
 const revokeOnboardingPayload = z.strictObject({

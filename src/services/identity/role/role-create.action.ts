@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Problem } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
+import { lineText, proseText } from '../../../platform/value-schemas.ts';
 import { defineAction } from '../../actions/action.ts';
 import { dependsOnRights, gateOfRights } from './decider-gate.ts';
 import { rightsWith, roleRights } from './role-rights.queries.ts';
@@ -9,7 +10,6 @@ import { lockRights, assertWithinOwnRights } from './effective-rights.service.ts
 import { assertParent } from './role-hierarchy.service.ts';
 import { appendRoleHistory } from './role.repository.ts';
 import { permissionSet } from './role-update-permissions.action.ts';
-import { lineText, proseText } from '../../../platform/value-schemas.ts';
 
 /** What people may write of a role. */
 export const roleText = {

@@ -7,6 +7,7 @@ import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { Problem } from '../../../platform/problem.ts';
 import { assertVersion, nextVersion } from '../../../platform/row-version.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
+import { reasonText } from '../../../platform/value-schemas.ts';
 import { actAuthority, defineAction } from '../../actions/action.ts';
 import { dependsOnRights, gateOfRights } from './decider-gate.ts';
 import { withNewDeciders } from './new-decider.service.ts';
@@ -14,7 +15,6 @@ import { roleBasisQuery, roleRights } from './role-rights.queries.ts';
 import { lockRights, ownRights, assertWithinOwnRights } from './effective-rights.service.ts';
 import { appendRoleHistory, loadRole } from './role.repository.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
-import { reasonText } from '../../../platform/value-schemas.ts';
 
 /** A set of permissions: each once, in catalogue order, whatever the order it was given in. */
 export const permissionSet = z
