@@ -443,7 +443,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Start setting up an authenticator app */
+        /**
+         * Start setting up an authenticator app
+         * @description Takes a code mailed to the address of the account, where it has one: whoever has made the account may know its first password, and would otherwise set up an app of their own.
+         */
         post: operations["setUpTotp"];
         delete?: never;
         options?: never;
@@ -460,7 +463,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Start setting up an authenticator app */
+        /**
+         * Start setting up an authenticator app
+         * @description Takes a code mailed to the address of the account, where it has one: whoever has made the account may know its first password, and would otherwise set up an app of their own.
+         */
         post: operations["setUpTotpAlias"];
         delete?: never;
         options?: never;
@@ -6244,10 +6250,10 @@ export interface components {
             path: string;
             permission: string;
             /**
-             * @description `policy`: depends on the gate policy of the environment
+             * @description `own-factor`: a second factor, from those who could prove one; `policy`: depends on the gate policy of the environment
              * @enum {string}
              */
-            gate: "none" | "mfa" | "policy";
+            gate: "none" | "mfa" | "own-factor" | "policy";
             action: string | null;
             /** @description Gate that applies now in this tenant, unless the change demands more */
             by_environment: {
@@ -11307,7 +11313,10 @@ export interface operations {
     setUpTotp: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11347,7 +11356,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `auth.password-refused` */
+            /** @description `auth.forbidden`, `mfa.required`, `auth.password-refused` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11415,7 +11424,10 @@ export interface operations {
     setUpTotpAlias: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11455,7 +11467,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `auth.password-refused` */
+            /** @description `auth.forbidden`, `mfa.required`, `auth.password-refused` */
             403: {
                 headers: {
                     [name: string]: unknown;

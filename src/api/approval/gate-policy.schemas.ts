@@ -57,7 +57,11 @@ export const GateBody = z
     method: z.string(),
     path: z.string(),
     permission: z.string(),
-    gate: z.enum(['none', 'mfa', 'policy']).describe('`policy`: depends on the gate policy of the environment'),
+    gate: z
+      .enum(['none', 'mfa', 'own-factor', 'policy'])
+      .describe(
+        '`own-factor`: a second factor, from those who could prove one; `policy`: depends on the gate policy of the environment',
+      ),
     action: z.string().nullable(),
     by_environment: byEnvironment.describe('Gate that applies now in this tenant, unless the change demands more'),
     default_by_environment: byEnvironment.describe('Gate without a gate policy'),

@@ -44,6 +44,11 @@ function gatedAction(route: Route): string {
   return typeof gate === 'string' ? route.operationId : gate.action;
 }
 
+function withoutUnproven({ unproven = [] }: Route, body: unknown): unknown {
+  if (unproven.length === 0 || typeof body !== 'object' || body === null) return body ?? null;
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !unproven.some((one: string) => one === name)));
+}
+
 /**
  * The proof in `X-MFA-Token`, made for exactly this request.
  *
@@ -63,7 +68,7 @@ export async function verifyProof(
     params,
     // The query is part of the operation (`transfer_to`); most gated routes have none.
     ...(Object.keys(query).length === 0 ? {} : { query }),
-    body: input.body ?? null,
+    body: withoutUnproven(route, input.body),
   });
   const token = ctx.get('x-mfa-token');
   const { user_id, session_id } = actor;

@@ -26,7 +26,11 @@ export interface PolicyGate<Params, Query, Body> {
   readonly complete?: (deps: Pick<SignInDeps, 'keyring' | 'passwords'>, payload: unknown, input: Input<Params, Query, Body>) => Promise<unknown>;
 }
 
-export type Gate<Params, Query, Body> = 'none' | 'mfa' | PolicyGate<Params, Query, Body>;
+/**
+ * `mfa`: a second factor. `own-factor`: the same, for what people change of their own way in, where there is one that they could
+ * prove: an app, or an address that codes are mailed to.
+ */
+export type Gate<Params, Query, Body> = 'none' | 'mfa' | 'own-factor' | PolicyGate<Params, Query, Body>;
 
 /** What a response may look like: a JSON schema, nothing at all, or a stream of another media type. */
 export type ResponseSpec =
@@ -49,6 +53,8 @@ export interface RouteDescription<Params, Query, Body> {
   /** `public`: anyone; `authenticated`: any signed-in person, about himself. */
   readonly permission: Permission | 'authenticated' | 'public';
   readonly gate: Gate<Params, Query, Body>;
+  /** Members of the body that the factor proof does not name, because a digest of them would be stored: the password. */
+  readonly unproven?: readonly (keyof Body & string)[];
   /** The action whose gate the handler resolves itself, after the second factor that `gate` asks for (T-16). */
   readonly resolvesGateOf?: string;
   readonly params?: z.ZodType<Params>;

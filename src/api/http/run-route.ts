@@ -11,6 +11,7 @@ import { rehearsal } from '../../platform/database/rehearsal.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
 import { commandKey } from '../../services/commands/command.repository.ts';
+import { canProveFactor, factorOwner } from '../../services/identity/sign-in/second-factor.service.ts';
 import { authenticate } from './authenticate.ts';
 import { assertPermission } from './authorize.ts';
 import { auditRefusedRequest } from './audit-refused-request.ts';
@@ -141,6 +142,7 @@ function assertMediaType({ uploads, body }: Route, ctx: Context): void {
 }
 
 async function resolveGate({ deps, route: { gate }, actor, input, ctx }: Request): Promise<GateLevel> {
+  if (gate === 'own-factor') return (await canProveFactor(deps, factorOwner(actor))) ? 'mfa' : 'none';
   if (typeof gate === 'string') return gate;
   const payload = () => gate.payload(input, { ifMatch: ctx.state.info.ifMatch });
   return deps.approvals.resolveGate(actor, gate.action, gate.environment?.(input) ?? null, payload);

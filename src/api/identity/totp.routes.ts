@@ -11,7 +11,7 @@ import {
   assertPassword,
 } from '../../services/identity/sign-in/totp-enrolment.service.ts';
 import { totpStatus } from '../../services/identity/sign-in/totp-status.queries.ts';
-import { route } from '../http/route.ts';
+import { reply, route } from '../http/route.ts';
 
 const password = z
   .string()
@@ -56,16 +56,20 @@ const setUpTotp = route({
   aliases: ['/api/v1/auth/totp/setup'],
   tag: 'Auth',
   summary: 'Start setting up an authenticator app',
+  description:
+    'Takes a code mailed to the address of the account, where it has one: whoever has made the account may know its first ' +
+    'password, and would otherwise set up an app of their own.',
   permission: 'authenticated',
-  gate: 'none',
+  gate: 'own-factor',
+  unproven: ['password'],
   idempotency: false,
   body: z.strictObject({ password }),
   responses: { 201: TotpSetupView },
-  problems: ['mfa.already-enrolled', 'auth.password-refused', 'request.rate-limited', 'service.unavailable'],
-  handler: async ({ deps, actor, body }) => {
+  problems: ['mfa.required', 'mfa.already-enrolled', 'auth.password-refused', 'request.rate-limited', 'service.unavailable'],
+  handler: async ({ deps, actor, body, change }) => {
     const owner = factorOwner(actor);
     await assertPassword(deps, owner, body.password);
-    return beginTotpSetup(deps, owner);
+    return change(async (tx) => reply(201, await beginTotpSetup(tx, deps.keyring, owner)));
   },
 });
 

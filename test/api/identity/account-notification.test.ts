@@ -62,7 +62,7 @@ describe('S4-27: the owner is notified when the way to sign in to the account ch
     await mailed(email, /now asks for a code/);
     expect((await send('POST', '/auth/totp/disable', { password, code: firstCode })).status).toBe(204);
     await mailed(email, /switched off/);
-    const { secret } = (await send('POST', '/auth/totp/setup', { password })).body;
+    const { secret } = (await callProven(app, person, 'POST', '/auth/totp/setup', { body: { password } })).body;
     const first = await freshTotpCode({ user_id: `${person.user_id}/new`, totp_secret: secret });
     expect((await send('POST', '/auth/totp/verify', { code: first })).status).toBe(200);
     await mailed(email, /was set up/);

@@ -53,7 +53,7 @@ interface Owner extends SignedIn {
 let enrolments = 0;
 
 async function enrol(person: Omit<SignedIn, 'totp_secret'>, password = samplePassword): Promise<Owner> {
-  const send = (path: string, body: object) => app.call('POST', path, { token: person.token, body });
+  const send = (path: string, body: object) => callProven(app, person, 'POST', path, { body });
   const { secret } = (await send('/auth/totp/setup', { password })).body;
   enrolments += 1;
   // Each app has time steps of its own.
@@ -127,7 +127,7 @@ describe('a lost second factor, asked for by its owner and approved by one decid
     );
     const signedIn = await login(person);
     expect(signedIn.status).toBe(200);
-    const session = { ...person, token: signedIn.body.access_token };
+    const session = { ...person, token: signedIn.body.access_token, session_id: signedIn.body.session_id };
     expect((await app.call('GET', '/auth/totp', { token: session.token })).body).toEqual({
       is_enrolled: false,
       confirmed_at: null,

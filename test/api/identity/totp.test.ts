@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { samplePassword } from '../../../src/dev/sample-data.ts';
+import { payloadDigest } from '../../../src/platform/security/digest.ts';
 import type { Answer, SignedIn } from '../../support/api.ts';
 import type { ClockedApis } from '../../support/clocked-apis.ts';
 import { startClockedApis } from '../../support/clocked-apis.ts';
@@ -24,9 +25,23 @@ const post = (person: SignedIn, path: string, body: unknown): Promise<Answer> =>
   apis.call('POST', path, { token: person.token, body });
 const status = async (person: SignedIn) => (await apis.call('GET', '/auth/totp', { token: person.token })).body;
 
+/** Asks for an app, with the code that is mailed to the address of the account. */
+async function setUp(person: SignedIn, path = '/auth/totp/setup'): Promise<Answer> {
+  const asked = await post(person, path, { password });
+  expect(asked).toMatchObject({ status: 403, body: { code: 'mfa.required', action: 'setUpTotp' } });
+  const { action, payload_digest } = asked.body;
+  const challenge = await post(person, '/admin/mfa/request', { action, payload_digest });
+  expect(challenge.body.method).toBe('email');
+  const mailed = 'select m.body from development_mails m join users u on u.email = m.recipient where u.id = $1 order by m.id desc limit 1';
+  const { rows } = await apis.admin.query<{ body: string }>(mailed, [person.user_id]);
+  const code = /\b\d{6}\b/.exec(rows[0]?.body ?? '')?.[0];
+  const proven = await post(person, '/admin/mfa/verify', { challenge_id: challenge.body.challenge_id, code });
+  return apis.call('POST', path, { token: person.token, body: { password }, headers: { 'x-mfa-token': proven.body.mfa_token } });
+}
+
 /** Enrols from scratch; the person's secret from now on is the new one. */
 async function enrol(person: SignedIn): Promise<{ enrolled: SignedIn; recoveryCodes: string[] }> {
-  const setup = await post(person, '/auth/totp/setup', { password });
+  const setup = await setUp(person);
   expect(setup.status).toBe(201);
   const enrolled = { ...person, totp_secret: setup.body.secret };
   const confirmed = await post(person, '/auth/totp/verify', { code: apis.code(enrolled) });
@@ -43,6 +58,23 @@ async function stepUp(person: SignedIn, code: string, call = apis.call): Promise
 }
 
 describe('an authenticator app (S4-1, S4-27)', () => {
+  it('R3, T-40: is set up by nobody who knows the password alone, as whoever has made the account may', async () => {
+    const person = await apis.signIn('role-senior-agent', 0);
+    await apis.withoutApp(person);
+    const asked = await post(person, '/auth/totp/setup', { password });
+    // What is to be proven names no password: a digest of it would be stored.
+    const payload_digest = payloadDigest({ operation: 'setUpTotp', params: {}, body: {} });
+    expect(asked).toMatchObject({ status: 403, body: { code: 'mfa.required', payload_digest } });
+    expect((await post(person, '/auth/totp/setup', { password: 'wrong' })).body.code).toBe('auth.password-refused');
+    expect((await post(person, '/auth/totp/verify', { code: '123456' })).body.code).toBe('mfa.not-enrolled');
+
+    // Of an account without an address there is no such code.
+    await apis.admin.query("update users set email = null, phone_number = coalesce(phone_number, '+4915100000001') where id = $1", [person.user_id]);
+    expect((await post(person, '/auth/totp/setup', { password })).status).toBe(201);
+    await apis.admin.query("update users set email = 'senior@agentmitra.com' where id = $1", [person.user_id]);
+    await apis.withoutApp(person);
+  });
+
   it('is set up with the password, is in use after its first code, and its secret is nowhere in plain text', async () => {
     const person = await apis.signIn('role-senior-agent');
     await apis.withoutApp(person);
@@ -57,8 +89,8 @@ describe('an authenticator app (S4-1, S4-27)', () => {
         code: 'auth.password-refused',
       });
     }
-    const first = await post(person, '/auth/totp/setup', { password });
-    const second = await post(person, '/api/v1/auth/totp/setup', { password });
+    const first = await setUp(person);
+    const second = await setUp(person, '/api/v1/auth/totp/setup');
     expect(second.status).toBe(201);
     expect(second.body.otpauth_uri).toContain(second.body.secret);
     expect(await status(person)).toMatchObject({ is_enrolled: false });

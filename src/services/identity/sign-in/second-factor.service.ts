@@ -77,6 +77,13 @@ export async function hasConfirmedFactor(
   return factors.length > 0;
 }
 
+/** True for somebody who could prove a second factor now: with an app, or by a code to an address that mail can be sent to. */
+export async function canProveFactor(deps: Pick<SignInDeps, 'db' | 'mailer'>, owner: ChallengeOwner): Promise<boolean> {
+  const [person] = await read(deps.db, owner, kysely.selectFrom('users').where('id', '=', owner.user_id).select('email'));
+  if (typeof person?.email === 'string' && deps.mailer.kind !== 'none') return true;
+  return hasConfirmedFactor(deps, owner);
+}
+
 /**
  * Verifies a code of the person's app, or a recovery code, and consumes it in the same transaction as `work`: of any
  * number of concurrent uses, in any number of processes, one succeeds (RFC 6238 §5.2).

@@ -5,6 +5,7 @@ import { Problem } from '../../../platform/problem.ts';
 import { read } from '../../../platform/database/read.ts';
 import { generateRecoveryCodes, hashRecoveryCode } from '../../../platform/security/recovery-codes.ts';
 import { generateTotpSecret, matchTotpStep, totpKeyUri, totpStepsBack } from '../../../platform/security/totp.ts';
+import type { Keyring } from '../../../platform/security/keyring.ts';
 import { unitOfWork } from '../../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import type { SignInDeps } from '../../../platform/process-deps.ts';
@@ -40,41 +41,38 @@ export async function assertPassword(deps: Deps, owner: FactorOwner, password: s
  *
  * @throws Problem `mfa.already-enrolled` while an app is in use.
  */
-export async function beginTotpSetup(deps: Deps, owner: FactorOwner): Promise<{ secret: string; otpauth_uri: string }> {
+export async function beginTotpSetup(tx: Tx, keyring: Keyring, owner: FactorOwner): Promise<{ secret: string; otpauth_uri: string }> {
   const id = randomUUID();
   const secret = generateTotpSecret();
-  const account = await unitOfWork(deps.db, owner, async (tx) => {
-    await tx.sql
-      .deleteFrom('mfa_factors')
-      .where('user_id', '=', owner.user_id)
-      .where('confirmed_at', 'is', null)
-      .execute();
-    const inserted = await tx.sql
-      .insertInto('mfa_factors')
-      .values({
-        id,
-        tenant_id: owner.tenant_id,
-        user_id: owner.user_id,
-        secret_ciphertext: deps.keyring.seal(secret, factorSecretPlace(id)),
-      })
-      .onConflict((conflict) => conflict.columns(['tenant_id', 'user_id']).doNothing())
-      .returning('id')
-      .executeTakeFirst();
-    if (inserted === undefined) {
-      throw new Problem({
-        code: 'mfa.already-enrolled',
-        detail: 'Disable the current authenticator app first: POST /auth/totp/disable.',
-      });
-    }
-    tx.audit({ event: 'mfa.setup', action: 'create', resource_type: 'mfa_factor', resource_id: id });
-    const { email, phone_number } = await tx.sql
-      .selectFrom('users')
-      .where('id', '=', owner.user_id)
-      .select(['email', 'phone_number'])
-      .executeTakeFirstOrThrow();
-    return email ?? phone_number ?? owner.user_id;
-  });
-  return { secret, otpauth_uri: totpKeyUri(secret, account) };
+  await tx.sql
+    .deleteFrom('mfa_factors')
+    .where('user_id', '=', owner.user_id)
+    .where('confirmed_at', 'is', null)
+    .execute();
+  const inserted = await tx.sql
+    .insertInto('mfa_factors')
+    .values({
+      id,
+      tenant_id: owner.tenant_id,
+      user_id: owner.user_id,
+      secret_ciphertext: keyring.seal(secret, factorSecretPlace(id)),
+    })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'user_id']).doNothing())
+    .returning('id')
+    .executeTakeFirst();
+  if (inserted === undefined) {
+    throw new Problem({
+      code: 'mfa.already-enrolled',
+      detail: 'Disable the current authenticator app first: POST /auth/totp/disable.',
+    });
+  }
+  tx.audit({ event: 'mfa.setup', action: 'create', resource_type: 'mfa_factor', resource_id: id });
+  const { email, phone_number } = await tx.sql
+    .selectFrom('users')
+    .where('id', '=', owner.user_id)
+    .select(['email', 'phone_number'])
+    .executeTakeFirstOrThrow();
+  return { secret, otpauth_uri: totpKeyUri(secret, email ?? phone_number ?? owner.user_id) };
 }
 
 /**
