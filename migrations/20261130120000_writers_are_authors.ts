@@ -1,6 +1,7 @@
 import { Migration } from '@mikro-orm/migrations';
+import { overAllRows } from './helpers/all-rows.ts';
 
-/** What the names are found by. FORCE hides all rows of it from the owner, in whose name migrations run. */
+/** What the names are found by. */
 const tables = [
   'admin_approvals',
   'admin_approval_payloads',
@@ -16,9 +17,7 @@ const tables = [
  */
 export class Migration20261130120000_writers_are_authors extends Migration {
   override up(): void {
-    for (const table of tables) this.addSql(`alter table ${table} no force row level security`);
-    this.addSql(
-      `update admin_approvals a set editors = a.editors || written.writers
+    const names = `update admin_approvals a set editors = a.editors || written.writers
         from (
           select r.id, array_agg(distinct w.writer) as writers
           from admin_approvals r
@@ -41,9 +40,8 @@ export class Migration20261130120000_writers_are_authors extends Migration {
               where d.tenant_id = r.tenant_id and d.approval_id = r.id and d.ended_at is null))
           group by r.id
         ) written
-        where a.id = written.id`,
-    );
-    for (const table of tables) this.addSql(`alter table ${table} force row level security`);
+        where a.id = written.id`;
+    for (const statement of overAllRows(tables, [names])) this.addSql(statement);
   }
 
   override down(): void {

@@ -1,4 +1,5 @@
 import { Migration } from '@mikro-orm/migrations';
+import { overAllRows } from './helpers/all-rows.ts';
 
 const constraint = 'admin_break_glass_reviews_kind';
 
@@ -14,7 +15,8 @@ export class Migration20261130121000_abort_reviews extends Migration {
 
   override down(): void {
     // The form before has no place for it.
-    this.addSql("update admin_break_glass_reviews set approval_id = null where kind = 'rollout_abort'");
+    const clear = "update admin_break_glass_reviews set approval_id = null where kind = 'rollout_abort'";
+    for (const statement of overAllRows(['admin_break_glass_reviews'], [clear])) this.addSql(statement);
     this.addSql(`alter table admin_break_glass_reviews drop constraint ${constraint}`);
     this.addSql(
       `alter table admin_break_glass_reviews add constraint ${constraint} check ((kind = 'bypass') = (approval_id is not null))`,

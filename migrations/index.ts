@@ -34,10 +34,10 @@ import { Migration20261129500000_administrator_namings } from './20261129500000_
 import { Migration20261129510000_factor_recovery } from './20261129510000_factor_recovery.ts';
 import { Migration20261129520000_off_is_safe } from './20261129520000_off_is_safe.ts';
 import { Migration20261130100000_naming_links } from './20261130100000_naming_links.ts';
-import { Migration20261130110000_take_back_in_tenant } from './20261130110000_take_back_in_tenant.ts';
 import { Migration20261130120000_writers_are_authors } from './20261130120000_writers_are_authors.ts';
 import { Migration20261130121000_abort_reviews } from './20261130121000_abort_reviews.ts';
 import { Migration20261130130000_approval_basis } from './20261130130000_approval_basis.ts';
+import { Migration20261130140000_acts_of_last_month } from './20261130140000_acts_of_last_month.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -77,8 +77,8 @@ export const migrationsList = [
   { name: '20261129510000_factor_recovery', class: Migration20261129510000_factor_recovery },
   { name: '20261129520000_off_is_safe', class: Migration20261129520000_off_is_safe },
   { name: '20261130100000_naming_links', class: Migration20261130100000_naming_links },
-  { name: '20261130110000_take_back_in_tenant', class: Migration20261130110000_take_back_in_tenant },
   { name: '20261130120000_writers_are_authors', class: Migration20261130120000_writers_are_authors },
   { name: '20261130121000_abort_reviews', class: Migration20261130121000_abort_reviews },
   { name: '20261130130000_approval_basis', class: Migration20261130130000_approval_basis },
+  { name: '20261130140000_acts_of_last_month', class: Migration20261130140000_acts_of_last_month },
 ];
