@@ -32,6 +32,16 @@ export interface FourEyesState {
   readonly warnings: readonly FourEyesWarning[];
 }
 
+/**
+ * True when the decisions of somebody count by a time (R12).
+ *
+ * @param from RFC 3339; null for somebody who never waited.
+ * @param at milliseconds since the epoch.
+ */
+export function countsBy(from: string | null, at: number): boolean {
+  return from === null || Date.parse(from) <= at;
+}
+
 /** The ids of the administrators among some deciders whose decisions count now. */
 export function countingAdministrators(deciders: readonly Decider[]): string[] {
   return deciders.flatMap(({ user_id, is_administrator, counts }) => (is_administrator && counts ? [user_id] : []));

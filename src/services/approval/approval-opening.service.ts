@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { policyFaults } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
 import { canBeMet } from '../../domain/approval/approval-quorum.ts';
+import { countsBy } from '../../domain/approval/four-eyes-state.ts';
 import { changeOf } from './approval-row.queries.ts';
 import { deciders, decidersQuery, rightsOfRows } from './eligible-people.queries.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -84,17 +85,16 @@ export async function assertOpenable(tx: Tx, requesterId: string, changeDigest: 
 export async function assertSatisfiable(tx: Tx, policy: ApprovalPolicy, authors: readonly string[]): Promise<void> {
   const { rows } = await tx.sql.executeQuery(decidersQuery().compile());
   const latest = Date.now() + policy.review_window_seconds * 1000;
-  // Of those who decide, whose decisions do not count before the request expires (R12).
-  const waiting = rows.flatMap(({ user_id, decisions_count_from: from }) =>
-    from !== null && Date.parse(from) > latest && !authors.includes(user_id) ? [from] : [],
-  );
-  const everybody = deciders(rightsOfRows(rows.filter(({ decisions_count_from: from }) => from === null || Date.parse(from) <= latest)));
+  // Nobody whose decisions do not count before the request expires (R12).
+  const everybody = deciders(rightsOfRows(rows.filter(({ decisions_count_from }) => countsBy(decisions_count_from, latest))));
   const independence = await independenceOf(tx, tx.actor, [...authors, ...everybody.map(({ user_id }) => user_id)]);
   if (canBeMet(policy.steps, everybody, independence, { authors, counted: [] })) return;
   const others = everybody.filter(({ user_id }) => independence.isApartFromAll(user_id, authors));
   if (others.length === 0) {
     const isUnconfirmed = everybody.some(({ user_id }) => !authors.includes(user_id));
-    const counts_from = waiting.toSorted((one, other) => Date.parse(one) - Date.parse(other))[0];
+    const waiting = rows.filter(({ user_id, decisions_count_from }) => !countsBy(decisions_count_from, latest) && !authors.includes(user_id));
+    const times = waiting.flatMap(({ decisions_count_from }) => decisions_count_from ?? []);
+    const counts_from = times.toSorted((one, other) => Date.parse(one) - Date.parse(other))[0];
     const isOwn = authors.length === 1;
     throw new Problem({
       code: 'approval.no-second-person',

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { LockMode } from '@mikro-orm/core';
 import { sql } from 'kysely';
+import { countsBy } from '../../../domain/approval/four-eyes-state.ts';
 import { accountLinkUrl } from '../../../domain/identity/account-link-url.ts';
 import { defaultTenantId, systemActor } from '../../../domain/shared/actor.ts';
 import type { Actor } from '../../../domain/shared/actor.ts';
@@ -21,6 +22,7 @@ import { issueAccountLink, newAccountToken, renewAccountLink, revokeAccountLinks
 import { findOrCreateNamed } from '../account-link/administrator-naming.service.ts';
 import { notifyRecoveryIssued } from '../account-link/administrator-notification.service.ts';
 import { isOpenAct } from '../account-act/account-act.queries.ts';
+import { countsFromQuery } from '../role/decider.queries.ts';
 import { lockRights } from '../role/effective-rights.service.ts';
 import { revokeSessions } from '../sign-in/revoke-sessions.service.ts';
 import { revokeServiceToken } from '../sign-in/service-token.service.ts';
@@ -179,9 +181,8 @@ function findNamingLink(tx: Tx, { id, link_id }: { readonly id: string; readonly
 
 /** @throws Problem `resource.conflict`. */
 async function assertNotDecidingYet(tx: Tx, userId: string): Promise<void> {
-  const user = tx.sql.selectFrom('users').where('id', '=', userId).select('decisions_count_from');
-  const { decisions_count_from } = await user.executeTakeFirstOrThrow();
-  if (decisions_count_from === null || Date.parse(decisions_count_from) <= Date.now()) {
+  const [user] = await read(tx, tx.actor, countsFromQuery(userId));
+  if (countsBy(user?.decisions_count_from ?? null, Date.now())) {
     throw conflict('The person administers the tenant already: its own administrators decide about the account.');
   }
 }

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { countingAdministrators, fourEyesState } from '../../../domain/approval/four-eyes-state.ts';
+import { countingAdministrators, countsBy, fourEyesState } from '../../../domain/approval/four-eyes-state.ts';
 import type { Decider, FourEyesState } from '../../../domain/approval/four-eyes-state.ts';
 import { Independence } from '../../../domain/approval/independence.ts';
 import type { OpenAct } from '../../../domain/approval/independence.ts';
@@ -133,7 +133,7 @@ export function fourEyesOfRow(row: FourEyesRow | undefined): FourEyesState {
 export async function takesTwo(db: ReadSource, scope: ReadScope): Promise<boolean> {
   const [[row], [self]] = await readAll(db, scope, [fourEyesQuery(), countsFromQuery(scope.user_id)] as const);
   if (fourEyesOfRow(row).has_pair) return true;
-  return self !== undefined && !hasCome(self.decisions_count_from) && countingAdministrators(row?.deciders ?? []).length > 0;
+  return self !== undefined && !countsBy(self.decisions_count_from, Date.now()) && countingAdministrators(row?.deciders ?? []).length > 0;
 }
 
 /** From when the decisions of a person count; nothing for the actor of a job. */
@@ -145,12 +145,8 @@ export function countsFromQuery(userId: string | null) {
 export async function assertDecisionsCount(tx: Tx): Promise<void> {
   const [self] = await read(tx, tx.actor, countsFromQuery(tx.actor.user_id));
   const from = self?.decisions_count_from ?? null;
-  if (hasCome(from)) return;
+  if (countsBy(from, Date.now())) return;
   throw new Problem({ code: 'tenant.naming-waits', detail: `Your decisions count from ${from}.`, members: { counts_from: from } });
-}
-
-function hasCome(from: string | null): boolean {
-  return from === null || Date.parse(from) <= Date.now();
 }
 
 /** True for an account that decides, or that stands behind one that does: whoever gets hold of it ties that one to themselves. */
