@@ -2,8 +2,8 @@ import { isProblem } from '../../src/sdk/index.ts';
 import type { Answer, CallOptions, SignedIn, TestApi } from './api.ts';
 import { createMfaChallenge } from './factories/identity.ts';
 
-/** Whom a proof is bound to. */
-type Person = Pick<SignedIn, 'user_id' | 'session_id' | 'token'>;
+/** Whom a proof is bound to: somebody who is signed in. */
+export type Person = Pick<SignedIn, 'user_id' | 'session_id' | 'token'>;
 
 /** What a refusal with `mfa.required` wants to have proven. */
 interface Wanted {

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startWorker } from '../../../src/worker.ts';
-import type { RunningWorker } from '../../../src/worker.ts';
-import { startTestApi } from '../../support/api.ts';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/drivers/approval.ts';
+import { startApprovalStage } from '../../support/approval-stage.ts';
+import type { ApprovalStage } from '../../support/approval-stage.ts';
 import type { ApprovalDriver } from '../../support/drivers/approval.ts';
 import { integrationDriver, restConfig } from '../../support/drivers/integration.ts';
 import { addContacts } from '../../support/drivers/assignment.ts';
@@ -12,35 +11,27 @@ import { createRole, createRoleAssignment } from '../../support/factories/identi
 import { KeyService } from '../../support/fakes/key-service.ts';
 import { makePerson, secondTenant } from '../../support/people.ts';
 import { callProven } from '../../support/second-factor.ts';
+import type { Person } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
-import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
 
-const tenantId = '00000000-0000-0000-0000-000000000000';
-
+let stage: ApprovalStage;
 let app: TestApi;
-let worker: RunningWorker;
 let admin: SignedIn;
 let second: SignedIn;
 let drive: ApprovalDriver;
 let service: KeyService;
 
 beforeAll(async () => {
-  await quietTemporal();
   service = await KeyService.start();
-  app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath(), OUTBOUND_ALLOW: service.host });
-  worker = await startWorker(app.env, app.api.deps.log);
-  admin = await app.signIn('role-super-admin');
-  second = await app.signIn('role-super-admin', 1);
-  drive = approvalDriver(app, admin);
+  stage = await startApprovalStage({ OUTBOUND_ALLOW: service.host });
+  ({ app, admin, second, drive } = stage);
 });
 
 afterAll(async () => {
-  await worker.close();
-  await app.close();
+  await stage.close();
   await service.stop();
 });
 
-type Person = Pick<SignedIn, 'user_id' | 'token' | 'session_id'>;
 type Request = { id: string; digest: string };
 
 const shown = (path: string, person: Person = admin) => app.call('GET', path, { token: person.token });
@@ -76,7 +67,7 @@ async function refusedAsStale(request: Request): Promise<void> {
   expect((await drive.say(second, 'reject', request, { digest: request.digest, reason: 'stale' })).body.status).toBe('rejected');
 }
 
-const peer = () => makePerson(app, tenantId, 'role-provider-admin');
+const peer = () => makePerson(app, defaultTenantId, 'role-provider-admin');
 
 describe('R9, R10: whoever is concerned does not hold up what two others do', () => {
   it('deactivates somebody who goes on editing the own notes and name', async () => {
@@ -111,7 +102,7 @@ describe('R9, R10: whoever is concerned does not hold up what two others do', ()
   it('fails at execution when what it replaces has changed since the last vote', async () => {
     const person = await peer();
     const request = await asked(admin, 'PUT', `/admin/users/${person.user_id}`, { status: 'inactive', job_title: 'None' });
-    await drive.whenApproved(request.id, `insert into admin_users (tenant_id, user_id, job_title) values ('${tenantId}', '${person.user_id}', 'Chief')`);
+    await drive.whenApproved(request.id, `insert into admin_users (tenant_id, user_id, job_title) values ('${defaultTenantId}', '${person.user_id}', 'Chief')`);
     expect((await drive.approve(second, request)).status).toBe(200);
     expect((await drive.settled(request.id, 'failed')).failure_code).toBe('approval.stale');
     expect((await shown(`/admin/users/${person.user_id}`)).body.status).toBe('active');
@@ -130,7 +121,7 @@ describe('R9, R10: whoever is concerned does not hold up what two others do', ()
   it('takes a permission from a role that one of its holders renames', async () => {
     const permissions = ['profile:read', 'user:read', 'user:update', 'role:read', 'role:manage'] as const;
     const role = await createRole(app, { permissions: [...permissions], code: uniqueName('team') });
-    const holder = await makePerson(app, tenantId, null);
+    const holder = await makePerson(app, defaultTenantId, null);
     await createRoleAssignment(app, { user_id: holder.user_id, role_id: role.id });
     const path = `/admin/roles/${role.id}`;
     const request = await asked(admin, 'PUT', `${path}/permissions`, { permissions: ['profile:read'] });

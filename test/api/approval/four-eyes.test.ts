@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { samplePassword } from '../../../src/dev/sample-data.ts';
-import { startWorker } from '../../../src/worker.ts';
-import type { RunningWorker } from '../../../src/worker.ts';
-import { startTestApi } from '../../support/api.ts';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/drivers/approval.ts';
+import { startApprovalStage } from '../../support/approval-stage.ts';
+import type { ApprovalStage } from '../../support/approval-stage.ts';
 import type { ApprovalDriver } from '../../support/drivers/approval.ts';
 import { eventually } from '../../support/eventually.ts';
 import { uniqueName } from '../../support/factories/defaults.ts';
@@ -12,32 +11,22 @@ import { createRole } from '../../support/factories/identity.ts';
 import { makePerson, roleIds, secondTenant, signInMember, testPassword } from '../../support/people.ts';
 import type { Member } from '../../support/people.ts';
 import { callProven, provenCall } from '../../support/second-factor.ts';
+import type { Person } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
-import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
 
+let stage: ApprovalStage;
 let app: TestApi;
-let worker: RunningWorker;
 let admin: SignedIn;
 let second: SignedIn;
 let provider: SignedIn;
 let drive: ApprovalDriver;
 
 beforeAll(async () => {
-  await quietTemporal();
-  app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
-  worker = await startWorker(app.env, app.api.deps.log);
-  admin = await app.signIn('role-super-admin');
-  second = await app.signIn('role-super-admin', 1);
-  provider = await app.signIn('role-provider-admin');
-  drive = approvalDriver(app, admin);
+  stage = await startApprovalStage();
+  ({ app, admin, second, provider, drive } = stage);
 });
 
-afterAll(async () => {
-  await worker.close();
-  await app.close();
-});
-
-type Person = Pick<SignedIn, 'user_id' | 'token' | 'session_id'>;
+afterAll(() => stage.close());
 
 const send = (person: Person, method: string, path: string, body?: object, headers?: Record<string, string>): Promise<Answer> =>
   callProven(app, person, method, path, { body, ...(headers === undefined ? {} : { headers }) });
@@ -88,7 +77,7 @@ describe('T-8: a second account is no second person', () => {
     expect(detail).toMatchObject({ payload: null, description: expect.stringContaining('Puppet') });
     expect(JSON.stringify(detail)).not.toContain('password');
 
-    const person = await makePerson(app, '00000000-0000-0000-0000-000000000000', 'role-junior-agent');
+    const person = await makePerson(app, defaultTenantId, 'role-junior-agent');
     const granted = await send(admin, 'POST', `/admin/users/${person.user_id}/roles`, { role_id: superAdmin });
     expect(granted).toMatchObject({ status: 202, body: { action: 'user.assign-role' } });
     const own = await createRole(app, { permissions: ['profile:read'] });
@@ -210,7 +199,7 @@ describe('T-8: a second account is no second person', () => {
 
 describe('T-7: nobody becomes somebody else', () => {
   it('changes a decider’s address by two; it is pending until its owner confirms it, and sessions end', async () => {
-    const peer = await makePerson(app, '00000000-0000-0000-0000-000000000000', 'role-provider-admin');
+    const peer = await makePerson(app, defaultTenantId, 'role-provider-admin');
     const path = `/admin/users/${peer.user_id}`;
     const etag = async () => (await shown(path)).headers.get('etag') ?? '';
     const address = `${uniqueName('new')}@people.test`;
@@ -238,8 +227,8 @@ describe('T-7: nobody becomes somebody else', () => {
   });
 
   it('links and unlinks identities, takes roles, deactivates and deletes a decider by two, and anybody else by one', async () => {
-    const peer = await makePerson(app, '00000000-0000-0000-0000-000000000000', 'role-provider-admin');
-    const junior = await makePerson(app, '00000000-0000-0000-0000-000000000000', 'role-junior-agent');
+    const peer = await makePerson(app, defaultTenantId, 'role-provider-admin');
+    const junior = await makePerson(app, defaultTenantId, 'role-junior-agent');
     const identity = () => ({ issuer: 'https://id.example.com', subject: uniqueName('subject') });
     const etag = async (id: string) => ({ 'if-match': (await shown(`/admin/users/${id}`)).headers.get('etag') ?? '' });
     const assignment = async (id: string) => (await shown(`/admin/users/${id}`)).body.roles[0].assignment_id;
@@ -258,7 +247,7 @@ describe('T-7: nobody becomes somebody else', () => {
 
 describe('T-7: whoever stands behind a decider is none of one person’s', () => {
   it('changes the account by two, also once its person decides nothing any more', async () => {
-    const ann = await makePerson(app, '00000000-0000-0000-0000-000000000000', 'role-super-admin');
+    const ann = await makePerson(app, defaultTenantId, 'role-super-admin');
     const [superAdmin] = await roleIds(app, admin, ['role-super-admin']);
     const hon = { full_name: 'Hon', email: `${uniqueName('hon')}@people.test`, roles: [{ role_id: superAdmin }] };
     const asked = await send(ann, 'POST', '/admin/users', hon);
@@ -307,7 +296,7 @@ describe('T-8: the first days of a tenant', () => {
   });
 
   it('somebody who was named from outside decides once the others could object', async () => {
-    const named = await makePerson(app, '00000000-0000-0000-0000-000000000000', 'role-super-admin');
+    const named = await makePerson(app, defaultTenantId, 'role-super-admin');
     await asSuperuser(app, "update users set decisions_count_from = now() + interval '72 hours' where id = $1", [named.user_id]);
     const request = await drive.opened('named');
     expect((await approve(named, request)).body).toMatchObject({ code: 'tenant.naming-waits', counts_from: expect.any(String) });
@@ -378,7 +367,7 @@ describe('T-10: what weakens a gate passes the gate that it weakens', () => {
   });
 
   it('is not replaced by one vote because one person has tied somebody who decides nothing', async () => {
-    const four = await Promise.all([1, 2, 3, 4].map(() => makePerson(app, '00000000-0000-0000-0000-000000000000', 'role-super-admin')));
+    const four = await Promise.all([1, 2, 3, 4].map(() => makePerson(app, defaultTenantId, 'role-super-admin')));
     const users = four.map(({ user_id }) => user_id);
     const place = { action: 'contact.delete', environment: 'any' } as const;
     const two = { name: 'two', roles: [], users, quorum: 2 };
@@ -435,7 +424,7 @@ describe('T-13, T-14, T-15: what people see and are asked', () => {
   });
 
   it('T-13: a person has at most twenty requests open', async () => {
-    const eager = await makePerson(app, '00000000-0000-0000-0000-000000000000', 'role-provider-admin');
+    const eager = await makePerson(app, defaultTenantId, 'role-provider-admin');
     await asSuperuser(
       app,
       `insert into admin_approvals (id, tenant_id, action, environment, digest, requested_by, policy, review_due_at, workflow_id)
@@ -468,7 +457,7 @@ describe('T-13, T-14, T-15: what people see and are asked', () => {
   });
 
   it('T-15: approvers read names, before and after, who asked, until when, and a link; frozen at the opening', async () => {
-    const victim = await makePerson(app, '00000000-0000-0000-0000-000000000000', 'role-provider-admin');
+    const victim = await makePerson(app, defaultTenantId, 'role-provider-admin');
     await asSuperuser(app, "update users set full_name = 'Vera Victim' where id = $1", [victim.user_id]);
     const etag = (await shown(`/admin/users/${victim.user_id}`)).headers.get('etag') ?? '';
     const request = (await send(admin, 'DELETE', `/admin/users/${victim.user_id}?reason=left`, undefined, { 'if-match': etag })).body;

@@ -1,38 +1,28 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startWorker } from '../../../src/worker.ts';
-import type { RunningWorker } from '../../../src/worker.ts';
-import { startTestApi } from '../../support/api.ts';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/drivers/approval.ts';
+import { startApprovalStage } from '../../support/approval-stage.ts';
+import type { ApprovalStage } from '../../support/approval-stage.ts';
 import type { ApprovalDriver } from '../../support/drivers/approval.ts';
+import { approvalDriver } from '../../support/drivers/approval.ts';
 import { uniqueName } from '../../support/factories/defaults.ts';
 import { createRole, createRoleAssignment } from '../../support/factories/identity.ts';
 import { makePerson } from '../../support/people.ts';
 import { callProven, provenCall } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
-import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
 
-const tenantId = '00000000-0000-0000-0000-000000000000';
-
+let stage: ApprovalStage;
 let app: TestApi;
-let worker: RunningWorker;
 let admin: SignedIn;
 let second: SignedIn;
 let drive: ApprovalDriver;
 
 beforeAll(async () => {
-  await quietTemporal();
-  app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
-  worker = await startWorker(app.env, app.api.deps.log);
-  admin = await app.signIn('role-super-admin');
-  second = await app.signIn('role-super-admin', 1);
-  drive = approvalDriver(app, admin);
+  stage = await startApprovalStage();
+  ({ app, admin, second, drive } = stage);
 });
 
-afterAll(async () => {
-  await worker.close();
-  await app.close();
-});
+afterAll(() => stage.close());
 
 async function change(method: string, path: string, body: object, of: string): Promise<Answer> {
   const etag = (await app.call('GET', of, { token: admin.token })).headers.get('etag') ?? '';
@@ -73,7 +63,7 @@ describe('R4: what a role that decides gives is changed by two', () => {
 describe('R4: a request whose requester may not ask any more', () => {
   async function requestOfSomebody() {
     const role = await own(['profile:read', 'flag:read', 'flag:toggle', 'approval:request', 'approval:read']);
-    const person = await makePerson(app, tenantId, null);
+    const person = await makePerson(app, defaultTenantId, null);
     await createRoleAssignment(app, { user_id: person.user_id, role_id: role.id });
     const request = await approvalDriver(app, person).opened(uniqueName('left'));
     const set = (permissions: string[]) => asSuperuser(app, 'update admin_roles set permissions = $2 where id = $1', [role.id, permissions]);

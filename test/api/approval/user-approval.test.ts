@@ -1,41 +1,30 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startWorker } from '../../../src/worker.ts';
-import type { RunningWorker } from '../../../src/worker.ts';
-import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/drivers/approval.ts';
+import { startApprovalStage } from '../../support/approval-stage.ts';
+import type { ApprovalStage } from '../../support/approval-stage.ts';
 import type { ApprovalDriver } from '../../support/drivers/approval.ts';
 import { addContacts, assignmentDriver } from '../../support/drivers/assignment.ts';
 import { eventually } from '../../support/eventually.ts';
 import { callProven } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
-import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
 
+let stage: ApprovalStage;
 let app: TestApi;
-let worker: RunningWorker;
 let admin: SignedIn;
 let second: SignedIn;
 let provider: SignedIn;
 let drive: ApprovalDriver;
 
 beforeAll(async () => {
-  await quietTemporal();
-  app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
-  worker = await startWorker(app.env, app.api.deps.log);
-  admin = await app.signIn('role-super-admin');
-  second = await app.signIn('role-super-admin', 1);
-  provider = await app.signIn('role-provider-admin');
-  drive = approvalDriver(app, admin);
+  stage = await startApprovalStage();
+  ({ app, admin, second, provider, drive } = stage);
   for (const action of ['user.delete', 'role.create', 'role.update', 'role.update-permissions', 'role.delete']) {
     const written = await drive.putPolicy({ action, environment: 'any' });
     expect(written.status).toBe(200);
   }
 });
 
-afterAll(async () => {
-  await worker.close();
-  await app.close();
-});
+afterAll(() => stage.close());
 
 const etagOf = async (path: string) => (await app.call('GET', path, { token: admin.token })).headers.get('etag') ?? '';
 

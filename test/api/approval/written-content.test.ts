@@ -2,11 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Migration20261130120000_writers_are_authors as WritersAreAuthors } from '../../../migrations/20261130120000_writers_are_authors.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
-import { startWorker } from '../../../src/worker.ts';
-import type { RunningWorker } from '../../../src/worker.ts';
-import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver } from '../../support/drivers/approval.ts';
+import { startApprovalStage } from '../../support/approval-stage.ts';
+import type { ApprovalStage } from '../../support/approval-stage.ts';
 import type { ApprovalDriver } from '../../support/drivers/approval.ts';
 import { configDriver } from '../../support/drivers/config.ts';
 import type { Change } from '../../support/drivers/config.ts';
@@ -14,11 +12,11 @@ import { eventually } from '../../support/eventually.ts';
 import { uniqueName } from '../../support/factories/defaults.ts';
 import { makePerson, roleIds, secondTenant, testPassword } from '../../support/people.ts';
 import { callProven } from '../../support/second-factor.ts';
+import type { Person } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
-import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
 
+let stage: ApprovalStage;
 let app: TestApi;
-let worker: RunningWorker;
 let ann: SignedIn;
 /** Writes what others ask for. */
 let mal: SignedIn;
@@ -26,21 +24,11 @@ let provider: SignedIn;
 let drive: ApprovalDriver;
 
 beforeAll(async () => {
-  await quietTemporal();
-  app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
-  worker = await startWorker(app.env, app.api.deps.log);
-  ann = await app.signIn('role-super-admin');
-  mal = await app.signIn('role-super-admin', 1);
-  provider = await app.signIn('role-provider-admin');
-  drive = approvalDriver(app, ann);
+  stage = await startApprovalStage();
+  ({ app, admin: ann, second: mal, provider, drive } = stage);
 });
 
-afterAll(async () => {
-  await worker.close();
-  await app.close();
-});
-
-type Person = Pick<SignedIn, 'user_id' | 'token' | 'session_id'>;
+afterAll(() => stage.close());
 
 const send = (person: Person, method: string, path: string, body?: object): Promise<Answer> => callProven(app, person, method, path, { body });
 const shown = (path: string, person: Person = ann) => app.call('GET', path, { token: person.token });

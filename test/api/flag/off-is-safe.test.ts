@@ -1,36 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startWorker } from '../../../src/worker.ts';
-import type { RunningWorker } from '../../../src/worker.ts';
-import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { approvalDriver, plainFlag } from '../../support/drivers/approval.ts';
+import { startApprovalStage } from '../../support/approval-stage.ts';
+import type { ApprovalStage } from '../../support/approval-stage.ts';
+import { plainFlag } from '../../support/drivers/approval.ts';
 import type { ApprovalDriver } from '../../support/drivers/approval.ts';
 import { createFlag } from '../../support/factories/flag.ts';
 import { secondTenant } from '../../support/people.ts';
 import { callProven, provenCall } from '../../support/second-factor.ts';
-import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
+import type { Person } from '../../support/second-factor.ts';
 
+let stage: ApprovalStage;
 let app: TestApi;
-let worker: RunningWorker;
 let admin: SignedIn;
 let provider: SignedIn;
 let drive: ApprovalDriver;
 
 beforeAll(async () => {
-  await quietTemporal();
-  app = await startTestApi({ WORKFLOW_BUNDLE: workflowBundlePath() });
-  worker = await startWorker(app.env, app.api.deps.log);
-  admin = await app.signIn('role-super-admin');
-  provider = await app.signIn('role-provider-admin');
-  drive = approvalDriver(app, admin);
+  stage = await startApprovalStage();
+  ({ app, admin, provider, drive } = stage);
 });
 
-afterAll(async () => {
-  await worker.close();
-  await app.close();
-});
-
-type Person = Pick<SignedIn, 'user_id' | 'token' | 'session_id'>;
+afterAll(() => stage.close());
 
 const path = (key: string) => `/admin/feature-flags/${key}`;
 const get = async (url: string) => (await app.call('GET', url, { token: admin.token })).body;

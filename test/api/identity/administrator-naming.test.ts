@@ -16,10 +16,9 @@ import { signIn, useLink } from '../../support/operator.ts';
 import { roleIds, secondTenant, signInMember, testPassword } from '../../support/people.ts';
 import type { OtherTenant } from '../../support/people.ts';
 import { callProven } from '../../support/second-factor.ts';
+import type { Person } from '../../support/second-factor.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { quietTemporal, workflowBundlePath } from '../../support/temporal/temporal.ts';
-
-type Person = Pick<SignedIn, 'user_id' | 'token' | 'session_id'>;
 
 let app: TestApi;
 let worker: RunningWorker;
