@@ -1,11 +1,8 @@
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { Socket } from 'node:net';
-import { setPriority } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from '../observability/logger.ts';
-import { guestCores } from './guest-cores.ts';
+import { CoreWait, blamedWait } from './core-wait.ts';
+import { launchGuest } from './guest-launch.ts';
+import type { GuestBounds } from './guest-launch.ts';
 import type { GuestMessage, HostMessage } from './guest-protocol.ts';
 import { usageOf } from './process-usage.ts';
 import type { ProcessUsage } from './process-usage.ts';
@@ -34,16 +31,6 @@ export class GuestEndedError extends Error {
   get isOfGuest(): boolean {
     return ownEnds.includes(this.end);
   }
-}
-
-/** The bounds of one process of a guest. */
-interface GuestBounds {
-  /** Resident memory in MB, beyond which it is killed; watched where there is `/proc`. */
-  readonly maxRssMb: number;
-  /** CPU seconds in its whole life, after which the kernel ends it, even when this process is gone. */
-  readonly cpuSeconds: number;
-  /** How much everything else goes first: 0 to 19. */
-  readonly niceness: number;
 }
 
 /** The bounds of one job. */
@@ -77,17 +64,11 @@ export interface Guest {
   close(): void;
 }
 
-const heapMb = 128;
-const youngHeapMb = 8;
 const startDeadlineMs = 30_000;
-/** The share of its time that a process may have waited for a core and still be to blame for passing its deadline. */
-const blamedWait = 0.25;
 const watchEveryMs = 50;
+/** Where there is `/proc`. */
+const tellsWaits = process.platform === 'linux';
 const keptStderr = 2_048;
-/** Between the signal that the kernel sends first and the kill. */
-const cpuGraceSeconds = 2;
-
-const alive = new Set<ChildProcess>();
 
 /**
  * Starts a process that runs what a guest can shape: bytes of a tenant's database, patterns and schemas of a tenant. It has
@@ -100,7 +81,7 @@ const alive = new Set<ChildProcess>();
  */
 export async function startGuest(entry: URL, bounds: GuestBounds, log: Logger, signal?: AbortSignal): Promise<Guest> {
   signal?.throwIfAborted();
-  const guest = new GuestProcess(launch(entry, bounds), bounds, log);
+  const guest = new GuestProcess(launchGuest(entry, bounds), bounds, log);
   const giveUp = () => guest.close();
   signal?.addEventListener('abort', giveUp, { once: true });
   try {
@@ -112,55 +93,6 @@ export async function startGuest(entry: URL, bounds: GuestBounds, log: Logger, s
   } finally {
     signal?.removeEventListener('abort', giveUp);
   }
-}
-
-function launch(entry: URL, { cpuSeconds, niceness }: GuestBounds): ChildProcess {
-  const node = [
-    process.execPath,
-    // Options of this process, such as --inspect and loaders, are not handed on.
-    `--max-old-space-size=${heapMb}`,
-    `--max-semi-space-size=${youngHeapMb}`,
-    '--disable-warning=ExperimentalWarning',
-    fileURLToPath(entry),
-  ];
-  // The limits bind the process that the shell becomes; no core file, because it would hold a password.
-  const cores = guestCores();
-  // Where there is no `taskset`, or it may not, the priority alone has to do.
-  const confined = cores === null ? '' : `taskset -cp ${cores} $$ >/dev/null 2>&1; `;
-  const limits = `ulimit -c 0; ulimit -S -t ${cpuSeconds}; ulimit -H -t ${cpuSeconds + cpuGraceSeconds}; ${confined}exec "$@"`;
-  const [command = '', ...args] = process.platform === 'win32' ? node : ['/bin/sh', '-c', limits, 'sh', ...node];
-  // A session of its own: where Linux shares the cores among sessions, priorities count inside of one only.
-  const child = spawn(command, args, { env: {}, detached: true, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
-  // It keeps no process from ending: while something is asked, the deadline does.
-  child.unref();
-  child.channel?.unref();
-  if (child.stderr instanceof Socket) child.stderr.unref();
-  if (alive.size === 0) process.once('exit', killAll);
-  alive.add(child);
-  child.once('close', () => {
-    alive.delete(child);
-    if (alive.size === 0) process.off('exit', killAll);
-  });
-  if (child.pid !== undefined) yieldTo(child.pid, niceness);
-  return child;
-}
-
-/** Has everything else go before a process, which has no threads yet: they inherit it. */
-function yieldTo(pid: number, niceness: number): void {
-  try {
-    setPriority(pid, niceness);
-  } catch {
-    // It has ended already, which its exit tells.
-  }
-  try {
-    if (process.platform === 'linux') writeFileSync(`/proc/${pid}/autogroup`, String(niceness));
-  } catch {
-    // Cores are not shared among sessions here, or not by us.
-  }
-}
-
-function killAll(): void {
-  for (const child of alive) child.kill('SIGKILL');
 }
 
 interface Question {
@@ -179,8 +111,6 @@ class GuestProcess implements Guest {
   #reason: GuestEnd | undefined;
   #stderr = '';
   #cpuSeconds = 0;
-  /** Whether it has waited for a core much of the time since it was asked, as far as it was seen. */
-  #isStarved = false;
 
   constructor(child: ChildProcess, bounds: GuestBounds, log: Logger) {
     this.#child = child;
@@ -208,8 +138,9 @@ class GuestProcess implements Guest {
     if (this.#question !== undefined) throw new Error('A guest does one job at a time.');
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#question = { resolve, reject };
-    const endDeadline = this.#killAfter(deadlineMs, busyDeadlineMs);
-    const endWatch = this.#watch(cpuMs);
+    const wait = new CoreWait();
+    const endDeadline = this.#killAfter(deadlineMs, busyDeadlineMs, wait);
+    const endWatch = this.#watch(cpuMs, wait);
     const abort = () => this.close();
     signal?.addEventListener('abort', abort, { once: true });
     try {
@@ -250,16 +181,21 @@ class GuestProcess implements Guest {
   }
 
   /** Kills at the deadline, which is put off for as long as the process waits for a core much of the time. @returns ends that. */
-  #killAfter(deadlineMs: number, busyDeadlineMs: number): () => void {
+  #killAfter(deadlineMs: number, busyDeadlineMs: number, coreWait: CoreWait): () => void {
     const startedMs = performance.now();
+    const asked = this.#question;
     let timer: NodeJS.Timeout;
+    const judge = async (): Promise<void> => {
+      // What the watch has seen last may be old on a machine that is too busy for the watch.
+      await this.#look(coreWait);
+      if (this.#question !== asked) return;
+      const leftMs = busyDeadlineMs - (performance.now() - startedMs);
+      if (!tellsWaits || !coreWait.isMuch()) this.#kill('deadline');
+      else if (leftMs <= 0) this.#kill('stalled');
+      else wait(Math.min(deadlineMs * blamedWait, leftMs));
+    };
     const wait = (ms: number): void => {
-      timer = setTimeout(() => {
-        const leftMs = busyDeadlineMs - (performance.now() - startedMs);
-        if (!this.#isStarved) this.#kill('deadline');
-        else if (leftMs <= 0) this.#kill('stalled');
-        else wait(Math.min(deadlineMs * blamedWait, leftMs));
-      }, ms);
+      timer = setTimeout(() => void judge(), ms);
     };
     wait(deadlineMs);
     return () => clearTimeout(timer);
@@ -280,23 +216,24 @@ class GuestProcess implements Guest {
   }
 
   /** Buffers do not count as heap, so the process is looked at from outside. Without `/proc` the other bounds remain. */
-  #watch(cpuMs: number): () => void {
-    const { pid } = this.#child;
-    if (process.platform !== 'linux' || pid === undefined) return () => undefined;
-    // Until it has been seen twice, the machine was too busy even for us.
-    this.#isStarved = true;
-    let before: (ProcessUsage & { readonly atMs: number }) | undefined;
-    const timer = setInterval(() => {
-      void usageOf(pid).then((usage) => {
-        if (usage === null) return;
-        const atMs = performance.now();
-        if (before === undefined) before = { ...usage, atMs };
-        else this.#isStarved = usage.waitedMs - before.waitedMs > (atMs - before.atMs) * blamedWait;
-        if (usage.rssKilobytes > this.#bounds.maxRssMb * 1_024) this.#kill('memory');
-        else if (usage.cpuMs - before.cpuMs > cpuMs) this.#kill('deadline');
-      });
-    }, watchEveryMs);
+  #watch(cpuMs: number, coreWait: CoreWait): () => void {
+    const asked = this.#question;
+    const look = async (): Promise<void> => {
+      const usage = await this.#look(coreWait);
+      if (usage === null || this.#question !== asked) return;
+      if (usage.rssKilobytes > this.#bounds.maxRssMb * 1_024) this.#kill('memory');
+      else if (coreWait.cpuMs() > cpuMs) this.#kill('deadline');
+    };
+    const timer = setInterval(() => void look(), watchEveryMs);
     return () => clearInterval(timer);
+  }
+
+  async #look(coreWait: CoreWait): Promise<ProcessUsage | null> {
+    const { pid } = this.#child;
+    if (!tellsWaits || pid === undefined) return null;
+    const usage = await usageOf(pid);
+    if (usage !== null) coreWait.see(usage, performance.now());
+    return usage;
   }
 }
 
