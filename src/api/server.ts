@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { entities } from '../entities/index.ts';
@@ -96,13 +97,20 @@ export async function createApiDeps(env: Env, log: Logger, now: () => number = D
   return { ...base, approvals: createApprovalRequests(base) };
 }
 
+/** The server of the API, which does not listen yet. */
+export function createApiServer(deps: ApiDeps): Server {
+  const handle = createApp(deps).callback();
+  const server = createServer((request, response) => void handle(request, response));
+  // Longer than the minute after which load balancers close an idle connection, so that they never send into one that we close.
+  server.keepAliveTimeout = 65_000;
+  server.requestTimeout = 30_000;
+  return server;
+}
+
 /** Starts an API process and waits until it listens. */
 export async function startApi(env: Env, log: Logger = createLogger({ level: env.LOG_LEVEL, name: 'api' })): Promise<RunningApi> {
   const deps = await createApiDeps(env, log);
-  const handle = createApp(deps).callback();
-  const server = createServer((request, response) => void handle(request, response));
-  server.keepAliveTimeout = 65_000;
-  server.requestTimeout = 30_000;
+  const server = createApiServer(deps);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(env.PORT, env.HOST, resolve);

@@ -1,9 +1,8 @@
-import { type Server, createServer } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Client } from 'pg';
-import { createApp } from '../../src/api/app.ts';
 import type { ApiDeps } from '../../src/api/deps.ts';
-import { createApiDeps } from '../../src/api/server.ts';
+import { createApiDeps, createApiServer } from '../../src/api/server.ts';
 import { seedSampleData } from '../../src/dev/sample-data.ts';
 import type { SystemRoleCode } from '../../src/domain/identity/system-roles.ts';
 import { createLogger } from '../../src/platform/observability/logger.ts';
@@ -39,7 +38,7 @@ export async function startClockedApis(overrides: NodeJS.ProcessEnv = {}): Promi
   let nowMs = Date.now();
   const start = async () => {
     const deps = await createApiDeps(env, log, () => nowMs);
-    const server = createServer(createApp(deps).callback());
+    const server = createApiServer(deps);
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
     return { deps, server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
   };

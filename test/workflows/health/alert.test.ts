@@ -132,7 +132,8 @@ describe('alerts in virtual time', () => {
       const { version, thresholds } = (await app.call('GET', '/admin/system-health/alerts', { token: admin.token })).body;
       expect({ version, count: thresholds.length }).toEqual({ version: 0, count: 18 });
       await round(1);
-      expect((await app.call('GET', '/admin/alerts', { token: admin.token })).body.items).toEqual([]);
+      // A slow machine may have one pending, such as of the latency of the database.
+      expect((await app.call('GET', '/admin/alerts?status=firing', { token: admin.token })).body.items).toEqual([]);
       // Nothing signs the audit chain here, so the entries of the sign-in are unsigned after a quarter of an hour.
       await round(16);
       expect(await alerts('Audit unsigned')).toMatchObject([{ status: 'firing' }]);
