@@ -13,7 +13,8 @@ export default {
   // One PostgreSQL and one Temporal for the whole run; every test file has its own database and task queue.
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  testTimeout: 120_000,
+  // Beyond the waits inside of a test, which say what they waited for.
+  testTimeout: 300_000,
   maxWorkers: 4,
   workerIdleMemoryLimit: '800MB',
   coverageProvider: 'v8',

@@ -78,7 +78,7 @@ describe('T-1: no worker is there until the deadline has passed', () => {
 
   beforeAll(async () => {
     records = await withoutWorker(({ attempt, proof }) => attempt.send(stage.hasty.url, { headers: proof }));
-  }, 300_000);
+  });
 
   each('no worker', withWorker, async (line) => {
     const { attempt, course, answer, doneMeanwhile, again } = records.get(line)!();
@@ -94,7 +94,7 @@ describe('T-1: no worker is there, and the caller goes away', () => {
 
   beforeAll(async () => {
     records = await withoutWorker(({ attempt, proof }) => attempt.abandon(stage.hasty.url, proof, shortDeadlineMs / 2));
-  }, 300_000);
+  });
 
   each('gone caller', withWorker, async (line) => {
     const { attempt, course, doneMeanwhile, again } = records.get(line)!();

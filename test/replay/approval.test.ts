@@ -67,7 +67,7 @@ describe('histories of requests of this release', () => {
     second = await app.signIn('role-super-admin', 1);
     provider = await app.signIn('role-provider-admin');
     drive = approvalDriver(app, admin);
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await stage.close();

@@ -79,7 +79,7 @@ beforeAll(async () => {
     looks: [{ at: Date.now() - 3_600_000, isUp: true }, { at: Date.now() + 3_600_000, isUp: true }],
     readFlags: world.readFlags.bind(world),
   };
-}, 300_000);
+});
 
 afterAll(async () => {
   await connection?.close();

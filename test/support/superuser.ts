@@ -1,9 +1,9 @@
 import { Kysely, PostgresDialect } from 'kysely';
-import { Pool } from 'pg';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import type { CastellanSchema } from '../../src/entities/kysely-schema.ts';
 import { createWireTypes } from '../../src/platform/database/wire-types.ts';
 import type { TestDatabase } from './database.ts';
+import { openTestPool } from './test-pool.ts';
 
 /** Whatever has a database of its own: a test API, or `{ database }` of a test below the API. */
 export interface HasDatabase {
@@ -24,9 +24,7 @@ export async function withSuperuser<Result>(
   { database }: HasDatabase,
   work: (db: Kysely<CastellanSchema>) => Promise<Result>,
 ): Promise<Result> {
-  const pool = new Pool({ connectionString: database.adminUrl, max: 1, types: createWireTypes(), options: '-c TimeZone=UTC' });
-  // The pool ends before the connection has: when the database is dropped meanwhile, nobody is left to hear its error.
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  const pool = openTestPool({ connectionString: database.adminUrl, max: 1, types: createWireTypes(), options: '-c TimeZone=UTC' });
   const db = new Kysely<CastellanSchema>({ dialect: new PostgresDialect({ pool }) });
   try {
     return await work(db);

@@ -157,7 +157,7 @@ describe('S3-40: auto-assigning', () => {
       [campaign],
     );
     expect(owners).toEqual({ owned: '1000', rows: '1000' });
-  }, 300_000);
+  });
 
   it('S3-40: the rule in SQL keeps to the weights', async () => {
     const weights = [100, 200, 300];

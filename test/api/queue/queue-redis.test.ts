@@ -82,7 +82,7 @@ withRedis('Queues of BullMQ in Redis (S2-67; needs redis-server)', () => {
     expect(paused.body).toMatchObject({ pause: { state: 'paused' } });
     expect(await mails.isPaused()).toBe(true);
     expect((await post(`${path}/resume`)).status).toBe(200);
-  }, 180_000);
+  });
 
   it('answer 503 while the engine is unavailable, change nothing, and do not affect other routes', async () => {
     const [id = ''] = await failJobs(company, mails, ['again']);

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { Kysely, PostgresDialect } from 'kysely';
-import { Pool } from 'pg';
 import { samplePassword } from '../../../src/dev/sample-data.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import type { CastellanSchema } from '../../../src/entities/kysely-schema.ts';
@@ -17,6 +16,7 @@ import { postgresApplication } from '../../support/servers/bullmq.ts';
 import type { AppQueue, BullmqApplication } from '../../support/servers/bullmq.ts';
 import { startCommitProxy } from '../../support/servers/commit-proxy.ts';
 import type { CommitProxy } from '../../support/servers/commit-proxy.ts';
+import { openTestPool } from '../../support/test-pool.ts';
 import { startInProcessWorker } from '../../support/temporal/worker-in-process.ts';
 import type { InProcessWorker } from '../../support/temporal/worker-in-process.ts';
 
@@ -70,7 +70,7 @@ export class CommandStage {
     const second = await app.another();
     const cuttable = await app.another({ DATABASE_URL: address.href });
     const hasty = await app.another({ COMMAND_DEADLINE_MS: shortDeadlineMs });
-    const pool = new Pool({ connectionString: app.database.adminUrl, max: 4, types: createWireTypes(), options: '-c TimeZone=UTC' });
+    const pool = openTestPool({ connectionString: app.database.adminUrl, max: 4, types: createWireTypes(), options: '-c TimeZone=UTC' });
     const db = new Kysely<CastellanSchema>({ dialect: new PostgresDialect({ pool }) });
     const company = postgresApplication(app.env.DATABASE_OWNER_URL ?? '');
     const [admin, approver] = [await app.signIn('role-super-admin'), await app.signIn('role-super-admin', 1)];

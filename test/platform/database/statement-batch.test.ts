@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Pool } from 'pg';
-import type { PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { runBatch } from '../../../src/platform/database/statement-batch.ts';
 import { createWireTypes } from '../../../src/platform/database/wire-types.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { openTestPool } from '../../support/test-pool.ts';
 
 let database: TestDatabase;
 let pool: Pool;
@@ -12,9 +12,7 @@ let client: PoolClient;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  pool = new Pool({ connectionString: database.adminUrl, max: 1, pipeline: true, types: createWireTypes() });
-  // Dropping the database may meet a connection that is about to close.
-  pool.on('error', () => undefined);
+  pool = openTestPool({ connectionString: database.adminUrl, max: 1, pipeline: true, types: createWireTypes() });
   client = await pool.connect();
   await client.query('create table batch_notes (id int primary key, note text)');
 });
@@ -79,10 +77,8 @@ describe('a batch of statements', () => {
   });
 
   it('fails with the connection', async () => {
-    const lost = new Pool({ connectionString: database.adminUrl, max: 1, pipeline: true });
-    lost.on('error', () => undefined);
+    const lost = openTestPool({ connectionString: database.adminUrl, max: 1, pipeline: true });
     const gone = await lost.connect();
-    gone.on('error', () => undefined);
     const [{ pid }] = (await gone.query<{ pid: number }>('select pg_backend_pid() as pid')).rows as [{ pid: number }];
     const end = { text: 'select pg_terminate_backend($1)', values: [pid] };
     const [waiting] = await Promise.allSettled([runBatch(gone, [{ text: 'select pg_sleep(60)' }]), runBatch(client, [end])]);

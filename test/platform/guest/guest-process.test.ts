@@ -87,7 +87,7 @@ describe('T-21: the process of a guest', () => {
       for (const hog of hogs) hog.kill('SIGKILL');
       for (const guest of guests) guest.close();
     }
-  }, 180_000);
+  });
 
   it.each([
     ['0-1', '1'],

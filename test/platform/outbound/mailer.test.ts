@@ -1,18 +1,19 @@
 import type { AddressInfo, Server } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { createMailer } from '../../../src/platform/outbound/mailer.ts';
 import type { Mailer } from '../../../src/platform/outbound/mailer.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
 import { smtpServer } from '../../support/servers/smtp-server.ts';
+import { openTestPool } from '../../support/test-pool.ts';
 
 let database: TestDatabase;
 let pool: Pool;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  pool = new Pool({ connectionString: database.appUrl });
+  pool = openTestPool({ connectionString: database.appUrl });
 });
 
 afterAll(async () => {

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { createProcessLimiter, createSharedLimiter, rateLimitHeaders } from '../../../src/platform/security/rate-limit.ts';
 import type { Limiter, RateLimitPolicy } from '../../../src/platform/security/rate-limit.ts';
 import { createWireTypes } from '../../../src/platform/database/wire-types.ts';
 import { createTestDatabase } from '../../support/database.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { openTestPool } from '../../support/test-pool.ts';
 
 const policy: RateLimitPolicy = { name: 'tries', limit: 10, windowSeconds: 60 };
 
@@ -14,11 +15,7 @@ let pools: [Pool, Pool];
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const open = () => {
-    const pool = new Pool({ connectionString: database.appUrl, max: 5, types: createWireTypes() });
-    // The server may end a connection before it has read that we have: the database is dropped by force afterwards.
-    return pool.on('connect', (client) => client.on('error', () => undefined));
-  };
+  const open = () => openTestPool({ connectionString: database.appUrl, max: 5, types: createWireTypes() });
   pools = [open(), open()];
 });
 
@@ -98,7 +95,7 @@ describe('limits that all processes share, under concurrency', () => {
   });
 
   it('refuse with 503 when the store is unavailable, and give the reason to the log only', async () => {
-    const away = new Pool({ connectionString: 'postgres://nobody:secret@127.0.0.1:1/none' });
+    const away = openTestPool({ connectionString: 'postgres://nobody:secret@127.0.0.1:1/none' });
     const errors: unknown[] = [];
     const limiter = shared(away, {}, (error) => errors.push(error));
     await expect(limiter.take('a')).rejects.toMatchObject({ code: 'service.unavailable', status: 503 });

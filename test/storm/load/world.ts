@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Kysely, PostgresDialect } from 'kysely';
-import { Pool } from 'pg';
 import type { CastellanSchema } from '../../../src/entities/kysely-schema.ts';
 import { createWireTypes } from '../../../src/platform/database/wire-types.ts';
 import type { Env } from '../../../src/platform/env.ts';
@@ -11,6 +10,7 @@ import { createMfaTokens } from '../../../src/platform/security/mfa-token.ts';
 import { createMfaChallenge, createRole, createRoleAssignment, createTenant, createUser, systemRoleId } from '../../support/factories/identity.ts';
 import { fromNow } from '../../support/factories/defaults.ts';
 import { insertRow } from '../../support/factories/row-insertion.ts';
+import { openTestPool } from '../../support/test-pool.ts';
 
 /** Where the load goes: two API processes on one database. */
 export interface StormTarget {
@@ -82,10 +82,8 @@ export class World {
 
   private constructor(target: StormTarget) {
     this.target = target;
-    const pool = new Pool({ connectionString: target.adminUrl, max: 12, types: createWireTypes(), options: '-c TimeZone=UTC' });
     // The database is killed on purpose; whoever asks next gets a connection of its own.
-    pool.on('error', () => undefined);
-    pool.on('connect', (client) => client.on('error', () => undefined));
+    const pool = openTestPool({ connectionString: target.adminUrl, max: 12, types: createWireTypes(), options: '-c TimeZone=UTC' });
     this.db = new Kysely<CastellanSchema>({ dialect: new PostgresDialect({ pool }) });
     const keyring = createSigningKeyring(parseKeyList(target.env.AUTH_SIGNING_KEYS, 'AUTH_SIGNING_KEYS'));
     const issuer = target.env.PUBLIC_URL;

@@ -1,8 +1,8 @@
 import { Queue, Worker, createPostgresBackend } from 'bullmq';
 import type { Job } from 'bullmq';
 import { Redis } from 'ioredis';
-import { Pool } from 'pg';
 import { eventually } from '../eventually.ts';
+import { openTestPool } from '../test-pool.ts';
 import { bullmqSchema } from '../../../src/services/queue/bullmq-schema.ts';
 
 type Closable = { close(): Promise<void> };
@@ -23,7 +23,7 @@ export interface BullmqApplication {
 
 /** An application whose queues are in PostgreSQL; it connects as the owner of BullMQ's schema. */
 export function postgresApplication(ownerUrl: string): BullmqApplication {
-  const pool = new Pool({ connectionString: ownerUrl, max: 8, options: `-c search_path=${bullmqSchema}` });
+  const pool = openTestPool({ connectionString: ownerUrl, max: 8, options: `-c search_path=${bullmqSchema}` });
   pool.setMaxListeners(0);
   const opened: Closable[] = [];
   const keep = <One extends Closable>(one: One): One => {

@@ -97,5 +97,5 @@ describe('recovery', () => {
     );
     expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(waiting.review_due_at));
     expect(await changesOf('waiting')).toEqual([]);
-  }, 240_000);
+  });
 });

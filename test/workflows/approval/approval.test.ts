@@ -32,7 +32,7 @@ describe.each([
     admin = await app.signIn('role-super-admin');
     provider = await app.signIn('role-provider-admin');
     drive = approvalDriver(app, admin);
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await stage.close();

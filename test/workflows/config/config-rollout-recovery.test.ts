@@ -84,5 +84,5 @@ describe('recovery of rollouts', () => {
     const ended = await drive.settled(lost.id, 'aborted', 60_000);
     expect(ended.outcome.evidence.reason).toBe('its workflow has ended');
     expect(await drive.shown('development')).toMatchObject({ candidate: null, running: { document: { limit: 2 } } });
-  }, 240_000);
+  });
 });

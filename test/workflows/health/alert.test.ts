@@ -49,7 +49,7 @@ describe('alerts in virtual time', () => {
     ({ time, app } = stage);
     admin = await app.signIn('role-super-admin');
     await createNotificationChannel(app);
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await stage.close();

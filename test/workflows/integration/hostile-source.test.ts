@@ -135,7 +135,7 @@ describe('T-21: a hostile database', () => {
       `select entry::jsonb ->> 'event' as event from audit_logs where resource_id = '${id}' and entry::jsonb ->> 'outcome' = 'failed' order by seq`,
     );
     expect(failures.map(({ event }) => event)).toEqual(['integration.strike', 'integration.quarantine', 'integration.sync-end']);
-  }, 300_000);
+  });
 
   /** What the Schedule of an integration would start now. */
   async function scheduledRun(id: string): Promise<string> {
@@ -246,5 +246,5 @@ describe('T-21: generated messages', () => {
       guest.close();
     }
     await neighbourIsServed();
-  }, 180_000);
+  });
 });

@@ -28,7 +28,7 @@ describe('integrations in virtual time', () => {
     ({ time, app } = stage);
     admin = await app.signIn('role-super-admin');
     drive = integrationDriver(app, admin);
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await stage.close();

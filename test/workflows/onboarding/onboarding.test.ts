@@ -35,7 +35,7 @@ describe('onboarding links in virtual time', () => {
     stage = await startInVirtualTime();
     ({ time, app } = stage);
     manager = await app.signIn('role-super-admin');
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await stage.close();

@@ -52,7 +52,7 @@ describe('the end of a pause, in virtual time (S2-27)', () => {
     stage = await startInVirtualTime();
     ({ time, app } = stage);
     ({ admin, company } = await usersOf(app));
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await company?.close();
@@ -166,5 +166,5 @@ describe('a worker that is killed', () => {
     await eventually(() => held.isPaused(), (isPaused) => !isPaused, 60_000);
     await eventually(() => eventsOf(app, admin, 'held', 'resume'), (resumes) => resumes.length === 1);
     await working.close();
-  }, 180_000);
+  });
 });

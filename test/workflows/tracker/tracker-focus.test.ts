@@ -29,7 +29,7 @@ describe.each([
     stage = await startInVirtualTime(variables);
     ({ time, app } = stage);
     me = await app.signIn('role-super-admin');
-  }, 180_000);
+  });
 
   afterAll(async () => {
     await stage.close();
