@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
+import { putRefresh } from '../../services/commands/workflow-start.repository.ts';
 import {
   auditSyncCancel,
   endSyncJob,
@@ -49,7 +50,12 @@ export function createIntegrationSyncActivities(deps: Deps): IntegrationSyncActi
     openSync: (input) =>
       asActivity(() => commandUnitOfWork(deps, actingFor(input), input.command_id, (tx) => openSyncJob(tx, input))),
     acceptSyncCancel: (input) =>
-      asActivity(() => commandUnitOfWork(deps, actingFor(input), input.command_id, async (tx) => auditSyncCancel(tx, input))),
+      asActivity(() =>
+        commandUnitOfWork(deps, actingFor(input), input.command_id, async (tx) => {
+          auditSyncCancel(tx, input);
+          putRefresh(tx, input.command_id, 'sync-refresh', { integration_id: input.integration_id, job_id: input.job_id });
+        }),
+      ),
     pullRecords: (ref) =>
       asActivity(() =>
         withHeartbeat(() => withRemoteFaults(() => pull({ deps, reader, instanceId, ref, actor: actingFor(ref) }))),

@@ -14,6 +14,7 @@ import {
 } from '../../services/integration/key-rotation.repository.ts';
 import type { RotationKeys } from '../../services/integration/key-rotation.repository.ts';
 import { carryOut } from '../../services/commands/command.repository.ts';
+import { putRefresh } from '../../services/commands/workflow-start.repository.ts';
 import { systemActor } from '../../domain/shared/actor.ts';
 import type { RotationState, RotationNotification } from '../../domain/integration/key-rotation.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
@@ -49,6 +50,7 @@ export function createKeyRotationActivities(deps: Deps): KeyRotationActivities {
       write(ref, (tx) =>
         carryOut(tx, keyring, command_id, async () => {
           const isGivenUp = await giveUp(tx, ref.rotation_id, failure);
+          if (isGivenUp) putRefresh(tx, command_id, 'rotation-refresh', { integration_id: ref.integration_id });
           if (isGivenUp || command_id === undefined) return;
           throw new Problem({ code: 'integration.rotation-switched', detail: 'The rotation is past its switch, or given up already.' });
         }),

@@ -15,6 +15,7 @@ import { sendQueueWake } from '../assignment/assignment-drain.client.ts';
 import { refreshRollout } from '../config/config-rollout.client.ts';
 import { finishTakeBack, sendNaming } from '../identity/administrator-naming/administrator-naming.service.ts';
 import { followDeactivation } from '../identity/offboarding.service.ts';
+import { sendSyncCancelled } from '../integration/integration-sync.client.ts';
 import { sendRotationRetry } from '../integration/key-rotation.client.ts';
 import { sendOnboardingChanged } from '../onboarding/onboarding-link.client.ts';
 import { cancelBulkRetry } from '../queue/queue-bulk-retry.client.ts';
@@ -72,6 +73,10 @@ const workerStarters: Readonly<Record<string, (deps: WorkerDeps, start: Workflow
     followDeactivation(deps, { actor: actorRef(systemActor(tenant_id)), user_id: idIn(input, 'user_id'), transfer_to: null, change_id: id }),
   'rollout-refresh': ({ temporal }, { tenant_id, input }) =>
     unlessEnded(refreshRollout({ temporal }, tenant_id, input as unknown as WorkflowRefresh['rollout-refresh'])),
+  'rotation-refresh': ({ temporal }, { tenant_id, input }) =>
+    unlessEnded(sendRotationRetry({ temporal }, { tenant_id, integration_id: idIn(input, 'integration_id') })),
+  'sync-refresh': ({ temporal }, { tenant_id, input }) =>
+    unlessEnded(sendSyncCancelled({ temporal }, tenant_id, { integration_id: idIn(input, 'integration_id'), job_id: idIn(input, 'job_id') })),
 };
 
 function idIn(input: JsonObject, name: string): string {

@@ -14,6 +14,7 @@ import {
   integrationSyncStartOptions,
   integrationSyncWorkflowId,
   integrationSyncWorkflowType,
+  syncCancelledSignal,
   syncDefaults,
   syncOpenedUpdate,
 } from '../../workflows/integration/integration-sync.contract.ts';
@@ -59,11 +60,17 @@ export async function startSync(
   }
 }
 
+/** One sync of an integration. */
+export interface SyncJobRef {
+  readonly integration_id: string;
+  readonly job_id: string;
+}
+
 /** Stops a sync and waits until it has ended. @throws Problem `integration.sync-ended` when it has ended before. */
 export async function cancelSync(
   { temporal }: Deps,
   actor: Actor,
-  { integration_id, job_id }: { readonly integration_id: string; readonly job_id: string },
+  { integration_id, job_id }: SyncJobRef,
   { command_id, waits_until }: WorkflowCommand,
 ): Promise<void> {
   const handleOf = (client: Client) => client.workflow.getHandle(integrationSyncWorkflowId(actor.tenant_id, integration_id));
@@ -77,6 +84,12 @@ export async function cancelSync(
     if (!(error instanceof Problem) || error.code !== 'resource.not-found') throw error;
     throw new Problem({ code: 'integration.sync-ended', detail: 'This sync has ended.', cause: error });
   }
+}
+
+/** Tells a sync that it was cancelled; twice is no harm. @throws Problem 404 when its workflow does not run. */
+export function sendSyncCancelled({ temporal }: Deps, tenantId: string, { integration_id, job_id }: SyncJobRef): Promise<void> {
+  const workflowId = integrationSyncWorkflowId(tenantId, integration_id);
+  return temporal.call((client) => client.workflow.getHandle(workflowId).signal(syncCancelledSignal, { job_id }));
 }
 
 /**

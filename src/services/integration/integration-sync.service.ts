@@ -4,7 +4,9 @@ import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { assertIntegrationExists } from './integration.queries.ts';
-import { cancelSync, startSync } from './integration-sync.client.ts';
+import { forgetRefresh } from '../commands/workflow-start.repository.ts';
+import { cancelSync, sendSyncCancelled, startSync } from './integration-sync.client.ts';
+import type { SyncJobRef } from './integration-sync.client.ts';
 import { findSyncJob } from './integration-sync.queries.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'temporal'>;
@@ -33,7 +35,7 @@ export async function triggerSync(
 export async function cancelSyncJob(
   deps: Deps,
   actor: Actor,
-  sync: { readonly integration_id: string; readonly job_id: string },
+  sync: SyncJobRef,
   command: WorkflowCommand,
 ): Promise<void> {
   const { status } = await findSyncJob(deps.db, actor, sync.integration_id, sync.job_id);
@@ -41,6 +43,7 @@ export async function cancelSyncJob(
     throw new Problem({ code: 'integration.sync-ended', detail: 'This sync has ended.', members: { status } });
   }
   await cancelSync(deps, actor, sync, command);
+  forgetRefresh(deps, actor.tenant_id, command.command_id);
 }
 
 /** Longest wait for the end of a sync that is being cancelled, and how often it is looked for. */
@@ -49,17 +52,21 @@ const lookEveryMs = 100;
 
 /**
  * Waits until a cancelled sync has ended. A repetition needs it: the command is done as soon as the cancellation is recorded,
- * and the first request is answered later, when the sync has ended.
+ * and the first request is answered later, when the sync has ended. The sync is told again: the update of the first request may
+ * be lost.
  *
  * @throws Problem `service.unavailable` when it does not end in time.
  */
 export async function awaitSyncEnd(
-  { db }: Pick<Deps, 'db'>,
+  deps: Deps,
   actor: Actor,
-  { integration_id, job_id }: { readonly integration_id: string; readonly job_id: string },
+  sync: SyncJobRef,
 ): Promise<void> {
+  const isRunning = async () => (await findSyncJob(deps.db, actor, sync.integration_id, sync.job_id)).status === 'running';
   const untilMs = Date.now() + endWithinMs;
-  while ((await findSyncJob(db, actor, integration_id, job_id)).status === 'running') {
+  // A worker tells it as well, and goes on until it has.
+  if (await isRunning()) await sendSyncCancelled(deps, actor.tenant_id, sync).catch(() => undefined);
+  while (await isRunning()) {
     if (Date.now() > untilMs) {
       throw new Problem({ code: 'service.unavailable', detail: 'The sync has not ended yet.', retryAfterSeconds: 5 });
     }

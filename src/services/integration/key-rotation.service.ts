@@ -4,6 +4,7 @@ import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { forgetRefresh } from '../commands/workflow-start.repository.ts';
 import { tellAfterCommit } from '../commands/workflow-start.service.ts';
 import { findRotation } from './key-rotation.queries.ts';
 import { sendRotationAbort } from './key-rotation.client.ts';
@@ -24,6 +25,7 @@ export async function abortRotation(deps: Deps, actor: Actor, id: RotationId, co
   const { status } = await findRotation(deps.db, actor, id);
   if (!isBeforeSwitch(status)) throw pastSwitch(status);
   await sendRotationAbort(deps, { tenant_id: actor.tenant_id, ...id }, command);
+  forgetRefresh(deps, actor.tenant_id, command.command_id);
 }
 
 /**

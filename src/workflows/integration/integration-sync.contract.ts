@@ -1,5 +1,5 @@
 import { TypedSearchAttributes } from '@temporalio/common';
-import { defineUpdate } from '@temporalio/workflow';
+import { defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ActorRef } from '../../domain/shared/actor.ts';
 import type { SyncTrigger } from '../../domain/integration/integration.ts';
 import type { SyncEnd, SyncFault, SyncJobView } from '../../domain/integration/integration-sync.ts';
@@ -63,6 +63,8 @@ export interface IntegrationSyncResult {
 export const syncOpenedUpdate = defineUpdate<string>('opened');
 /** Stops the sync after the page that is being written; answers when it has ended. */
 export const cancelSyncUpdate = defineUpdate<string, [{ job_id: string; command_id?: string; actor?: ActorRef }]>('cancel');
+/** That somebody has cancelled a sync: stands in for an update that was lost after its command had been recorded. */
+export const syncCancelledSignal = defineSignal<[{ job_id: string }]>('cancelled');
 
 /** Id of the sync of an integration: one runs at a time. */
 export function integrationSyncWorkflowId(tenantId: string, integrationId: string): string {

@@ -19,6 +19,7 @@ import type { SyncEnd, SyncJobView } from '../../domain/integration/integration-
 import {
   cancelSyncUpdate,
   integrationSyncStartOptions,
+  syncCancelledSignal,
   syncDefaults,
   syncOpenedUpdate,
 } from './integration-sync.contract.ts';
@@ -86,6 +87,9 @@ export async function integrationSyncWorkflow(input: IntegrationSyncInput): Prom
       },
     },
   );
+  setHandler(syncCancelledSignal, ({ job_id }) => {
+    if (job_id === ref.job_id) pulling.cancel();
+  });
 
   try {
     opened = await background.openSync({ ...ref, trigger, ...(command_id === undefined ? {} : { command_id }) });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { approvalWorkflowId } from '../../../src/workflows/approval/approval.contract.ts';
 import { configRolloutWorkflowId, rolloutStageQuery } from '../../../src/workflows/config/config-rollout.contract.ts';
+import { integrationSyncWorkflowId } from '../../../src/workflows/integration/integration-sync.contract.ts';
 import { pausePhaseQuery, queuePauseWorkflowId } from '../../../src/workflows/queue/queue-pause.contract.ts';
 import { focusSessionWorkflowId } from '../../../src/workflows/tracker/focus-session.contract.ts';
 import { startTestApi } from '../../support/api.ts';
@@ -13,8 +14,10 @@ import { approvalDriver } from '../../support/drivers/approval.ts';
 import type { ApprovalDriver } from '../../support/drivers/approval.ts';
 import { configDriver } from '../../support/drivers/config.ts';
 import type { ConfigDriver } from '../../support/drivers/config.ts';
+import { integrationDriver } from '../../support/drivers/integration.ts';
 import { eventually } from '../../support/eventually.ts';
 import { fromNow, hour, uniqueName } from '../../support/factories/defaults.ts';
+import { KeyService } from '../../support/fakes/key-service.ts';
 import { startCommitProxy } from '../../support/servers/commit-proxy.ts';
 import type { CommitProxy } from '../../support/servers/commit-proxy.ts';
 import { asSuperuser } from '../../support/superuser.ts';
@@ -32,6 +35,8 @@ let workers: ChildProcess[];
 let approver: SignedIn;
 let drive: ApprovalDriver;
 let config: ConfigDriver;
+let service: KeyService;
+let integrations: ReturnType<typeof integrationDriver>;
 
 /** One more worker; those before it are dead. */
 async function startWorkerAt(url: string): Promise<void> {
@@ -41,7 +46,8 @@ async function startWorkerAt(url: string): Promise<void> {
 beforeAll(async () => {
   workers = [];
   temporal = await startOwnTemporal();
-  app = await startTestApi({ TEMPORAL_ADDRESS: temporal.address });
+  service = await KeyService.start();
+  app = await startTestApi({ TEMPORAL_ADDRESS: temporal.address, OUTBOUND_ALLOW: service.host });
   const address = new URL(app.env.DATABASE_URL);
   commits = await startCommitProxy({ host: address.hostname, port: Number(address.port) });
   address.host = `${commits.host}:${commits.port}`;
@@ -51,6 +57,7 @@ beforeAll(async () => {
   const requester = await app.signIn('role-super-admin');
   drive = approvalDriver(app, requester);
   config = configDriver(app, requester);
+  integrations = integrationDriver(app, approver);
 });
 
 afterAll(async () => {
@@ -58,6 +65,7 @@ afterAll(async () => {
   await app.close();
   await commits.close();
   await temporal.stop();
+  await service.stop();
 });
 
 const twoStages = {
@@ -169,6 +177,45 @@ describe('T-1: a command that is committed when worker and Temporal die together
     const shown = () => app.call('GET', `/admin/queues/${name}`, { token: approver.token });
     await eventually(shown, ({ body }) => body.pause === null && body.live?.is_paused === false, 60_000);
     expect(await resume()).toMatchObject({ status: 200, body: { pause: null } });
+  });
+
+  it.each(['repeated', 'not repeated'])('ends a sync that was cancelled: the command is %s', async (repetition) => {
+    const { id } = await integrations.connected(service);
+    // The sync waits for ten minutes, as the service asks for.
+    service.retryAfter = '600';
+    service.trouble(/^GET \/records/, 503);
+    const { body: job } = await integrations.sync(id);
+    await eventually(
+      () => handleOf(integrationSyncWorkflowId(defaultTenantId, id)).describe(),
+      ({ raw }) => raw.pendingActivities?.[0]?.lastFailure != null,
+    );
+    const key = randomUUID();
+    const path = `/admin/integrations/${id}/sync-jobs/${job.id}/cancel`;
+    const cancel = () => app.call('POST', path, { token: approver.token, headers: { 'idempotency-key': key } });
+    await withDeathAtCommit(cancel);
+    if (repetition === 'repeated') {
+      const again = await eventually(cancel, ({ status }) => status !== 503, 60_000);
+      expect(again).toMatchObject({ status: 200, body: { status: 'cancelled' } });
+    }
+    expect(await integrations.ended(id, job.id, 60_000)).toMatchObject({ status: 'cancelled' });
+    expect(await integrations.events(id)).toEqual(['create', 'sync-begin', 'sync-cancel', 'sync-end']);
+  });
+
+  it('gives a rotation up at once, where its next try is a minute away', async () => {
+    const { id } = await integrations.connected(service);
+    // As often as it is tried within seconds; the new key is looked for once more when it is given up.
+    service.trouble(/^POST \/keys/, 503, 503, 503, 503);
+    const { body: rotation } = await integrations.rotate(id);
+    await eventually(
+      () => integrations.rotation(id, rotation.id),
+      ({ next_attempt_at: next }) => next !== null && Date.parse(next) - Date.now() > 45_000,
+      120_000,
+    );
+    const path = `/admin/integrations/${id}/rotations/${rotation.id}/abort`;
+    const tryAgainAt = Date.parse((await integrations.rotation(id, rotation.id)).next_attempt_at);
+    await withDeathAtCommit(() => app.call('POST', path, { token: approver.token }));
+    await integrations.rotated(id, rotation.id, 'aborted', 90_000);
+    expect(Date.now()).toBeLessThan(tryAgainAt);
   });
 });
 
