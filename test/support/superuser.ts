@@ -19,13 +19,18 @@ export async function asSuperuser<Row extends Record<string, unknown>>(
   return withClient(database.adminUrl, async (admin) => (await admin.query<Row>(statement, values)).rows);
 }
 
+/** Typed queries behind every policy; whoever opens it destroys it. */
+export function openAsSuperuser(adminUrl: string, connections: number): Kysely<CastellanSchema> {
+  const pool = openTestPool({ connectionString: adminUrl, max: connections, types: createWireTypes(), options: '-c TimeZone=UTC' });
+  return new Kysely<CastellanSchema>({ dialect: new PostgresDialect({ pool }) });
+}
+
 /** Runs typed queries behind every policy, as the superuser, over one connection. */
 export async function withSuperuser<Result>(
   { database }: HasDatabase,
   work: (db: Kysely<CastellanSchema>) => Promise<Result>,
 ): Promise<Result> {
-  const pool = openTestPool({ connectionString: database.adminUrl, max: 1, types: createWireTypes(), options: '-c TimeZone=UTC' });
-  const db = new Kysely<CastellanSchema>({ dialect: new PostgresDialect({ pool }) });
+  const db = openAsSuperuser(database.adminUrl, 1);
   try {
     return await work(db);
   } finally {

@@ -50,7 +50,7 @@ export function createKeyRotationActivities(deps: Deps): KeyRotationActivities {
       write(ref, (tx) =>
         carryOut(tx, keyring, command_id, async () => {
           const isGivenUp = await giveUp(tx, ref.rotation_id, failure);
-          if (isGivenUp) putRefresh(tx, command_id, 'rotation-refresh', { integration_id: ref.integration_id });
+          if (isGivenUp) putRefresh(tx, command_id, 'rotation-retry', { integration_id: ref.integration_id });
           if (isGivenUp || command_id === undefined) return;
           throw new Problem({ code: 'integration.rotation-switched', detail: 'The rotation is past its switch, or given up already.' });
         }),

@@ -13,35 +13,30 @@ interface Look {
 
 /** How long a process has waited for a core since it was first looked at. */
 export class CoreWait {
-  #first: Look | undefined;
-  /** The last look that found that it had run or ended a wait since the one before. */
-  #moved: Look | undefined;
-  #last: Look | undefined;
+  /** `moved` is the last look that found that it had run or ended a wait since the one before. */
+  #seen: { readonly first: Look; readonly moved: Look; readonly last: Look } | undefined;
 
   /** @param atMs when it was looked at, on a clock that only goes forward. */
   see(usage: ProcessUsage, atMs: number): void {
-    const look = { usage, atMs };
-    this.#first ??= look;
-    if (this.#moved === undefined || hasMoved(this.#moved.usage, usage)) this.#moved = look;
-    this.#last = look;
+    const last = { usage, atMs };
+    const { first, moved } = this.#seen ?? { first: last, moved: last };
+    this.#seen = { first, moved: hasMoved(moved.usage, usage) ? last : moved, last };
   }
 
   /** CPU milliseconds since the first look. */
   cpuMs(): number {
-    return (this.#last?.usage.cpuMs ?? 0) - (this.#first?.usage.cpuMs ?? 0);
+    return this.#seen === undefined ? 0 : this.#seen.last.usage.cpuMs - this.#seen.first.usage.cpuMs;
   }
 
   /** True when it has waited much of the time; also until it has been watched: the machine was too busy even for us. */
   isMuch(): boolean {
-    if (this.#first === undefined || this.#last === undefined) return true;
-    const watchedMs = this.#last.atMs - this.#first.atMs;
-    return watchedMs < leastMs || this.#waitedMs(this.#first, this.#last) > watchedMs * blamedWait;
-  }
-
-  #waitedMs(first: Look, last: Look): number {
+    if (this.#seen === undefined) return true;
+    const { first, moved, last } = this.#seen;
+    const watchedMs = last.atMs - first.atMs;
     // The kernel adds a wait when it ends. Until then a process that could run and does not is waiting.
-    const stillMs = last.usage.isRunnable && this.#moved !== undefined ? last.atMs - this.#moved.atMs : 0;
-    return last.usage.waitedMs - first.usage.waitedMs + stillMs;
+    const stillMs = last.usage.isRunnable ? last.atMs - moved.atMs : 0;
+    const waitedMs = last.usage.waitedMs - first.usage.waitedMs + stillMs;
+    return watchedMs < leastMs || waitedMs > watchedMs * blamedWait;
   }
 }
 

@@ -43,7 +43,7 @@ export interface WorkflowRefresh {
   'focus-refresh': { workflow_key: string };
   'queue-pause-refresh': { queue_id: string; pause_id: string };
   'rollout-refresh': { environment: EnvironmentName; deployment_id: string; step: number };
-  'rotation-refresh': { integration_id: string };
+  'rotation-retry': { integration_id: string };
   'sync-refresh': { integration_id: string; job_id: string };
 }
 

@@ -73,8 +73,6 @@ const workerStarters: Readonly<Record<string, (deps: WorkerDeps, start: Workflow
     followDeactivation(deps, { actor: actorRef(systemActor(tenant_id)), user_id: idIn(input, 'user_id'), transfer_to: null, change_id: id }),
   'rollout-refresh': ({ temporal }, { tenant_id, input }) =>
     unlessEnded(refreshRollout({ temporal }, tenant_id, input as unknown as WorkflowRefresh['rollout-refresh'])),
-  'rotation-refresh': ({ temporal }, { tenant_id, input }) =>
-    unlessEnded(sendRotationRetry({ temporal }, { tenant_id, integration_id: idIn(input, 'integration_id') })),
   'sync-refresh': ({ temporal }, { tenant_id, input }) =>
     unlessEnded(sendSyncCancelled({ temporal }, tenant_id, { integration_id: idIn(input, 'integration_id'), job_id: idIn(input, 'job_id') })),
 };

@@ -63,9 +63,10 @@ export async function awaitSyncEnd(
   sync: SyncJobRef,
 ): Promise<void> {
   const isRunning = async () => (await findSyncJob(deps.db, actor, sync.integration_id, sync.job_id)).status === 'running';
+  if (!(await isRunning())) return;
   const untilMs = Date.now() + endWithinMs;
   // A worker tells it as well, and goes on until it has.
-  if (await isRunning()) await sendSyncCancelled(deps, actor.tenant_id, sync).catch(() => undefined);
+  await sendSyncCancelled(deps, actor.tenant_id, sync).catch(() => undefined);
   while (await isRunning()) {
     if (Date.now() > untilMs) {
       throw new Problem({ code: 'service.unavailable', detail: 'The sync has not ended yet.', retryAfterSeconds: 5 });

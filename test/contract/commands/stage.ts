@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { Kysely, PostgresDialect } from 'kysely';
+import type { Kysely } from 'kysely';
 import { samplePassword } from '../../../src/dev/sample-data.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import type { CastellanSchema } from '../../../src/entities/kysely-schema.ts';
-import { createWireTypes } from '../../../src/platform/database/wire-types.ts';
 import type { RunningApi } from '../../../src/api/server.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
@@ -16,7 +15,7 @@ import { postgresApplication } from '../../support/servers/bullmq.ts';
 import type { AppQueue, BullmqApplication } from '../../support/servers/bullmq.ts';
 import { startCommitProxy } from '../../support/servers/commit-proxy.ts';
 import type { CommitProxy } from '../../support/servers/commit-proxy.ts';
-import { openTestPool } from '../../support/test-pool.ts';
+import { openAsSuperuser } from '../../support/superuser.ts';
 import { startInProcessWorker } from '../../support/temporal/worker-in-process.ts';
 import type { InProcessWorker } from '../../support/temporal/worker-in-process.ts';
 
@@ -70,8 +69,7 @@ export class CommandStage {
     const second = await app.another();
     const cuttable = await app.another({ DATABASE_URL: address.href });
     const hasty = await app.another({ COMMAND_DEADLINE_MS: shortDeadlineMs });
-    const pool = openTestPool({ connectionString: app.database.adminUrl, max: 4, types: createWireTypes(), options: '-c TimeZone=UTC' });
-    const db = new Kysely<CastellanSchema>({ dialect: new PostgresDialect({ pool }) });
+    const db = openAsSuperuser(app.database.adminUrl, 4);
     const company = postgresApplication(app.env.DATABASE_OWNER_URL ?? '');
     const [admin, approver] = [await app.signIn('role-super-admin'), await app.signIn('role-super-admin', 1)];
     const sample = db.selectFrom('users').select('password_hash').where('id', '=', admin.user_id);

@@ -1,8 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Kysely, PostgresDialect } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { CastellanSchema } from '../../../src/entities/kysely-schema.ts';
-import { createWireTypes } from '../../../src/platform/database/wire-types.ts';
 import type { Env } from '../../../src/platform/env.ts';
 import { createAccessTokens, createSigningKeyring } from '../../../src/platform/security/access-token.ts';
 import { parseKeyList } from '../../../src/platform/security/keyring.ts';
@@ -10,7 +9,7 @@ import { createMfaTokens } from '../../../src/platform/security/mfa-token.ts';
 import { createMfaChallenge, createRole, createRoleAssignment, createTenant, createUser, systemRoleId } from '../../support/factories/identity.ts';
 import { fromNow } from '../../support/factories/defaults.ts';
 import { insertRow } from '../../support/factories/row-insertion.ts';
-import { openTestPool } from '../../support/test-pool.ts';
+import { openAsSuperuser } from '../../support/superuser.ts';
 
 /** Where the load goes: two API processes on one database. */
 export interface StormTarget {
@@ -83,8 +82,7 @@ export class World {
   private constructor(target: StormTarget) {
     this.target = target;
     // The database is killed on purpose; whoever asks next gets a connection of its own.
-    const pool = openTestPool({ connectionString: target.adminUrl, max: 12, types: createWireTypes(), options: '-c TimeZone=UTC' });
-    this.db = new Kysely<CastellanSchema>({ dialect: new PostgresDialect({ pool }) });
+    this.db = openAsSuperuser(target.adminUrl, 12);
     const keyring = createSigningKeyring(parseKeyList(target.env.AUTH_SIGNING_KEYS, 'AUTH_SIGNING_KEYS'));
     const issuer = target.env.PUBLIC_URL;
     this.#accessTokens = createAccessTokens({ keyring, issuer, ttlSeconds: target.env.ACCESS_TOKEN_TTL_SECONDS });

@@ -94,7 +94,7 @@ async function withDeathAtCommit(command: () => Promise<Answer>): Promise<Answer
   const answer = await command();
   await dead;
   // As if the seconds in which the answer may still come were over.
-  await asSuperuser(app, "update workflow_starts set due_at = now() where kind like '%-refresh'");
+  await asSuperuser(app, "update workflow_starts set due_at = now() where kind like '%-refresh' or kind = 'rotation-retry'");
   await temporal.restart();
   await startWorkerAt(way);
   await eventually(() => app.call('GET', '/health/ready'), ({ status }) => status === 200, 60_000);

@@ -132,8 +132,9 @@ describe('alerts in virtual time', () => {
       const { version, thresholds } = (await app.call('GET', '/admin/system-health/alerts', { token: admin.token })).body;
       expect({ version, count: thresholds.length }).toEqual({ version: 0, count: 18 });
       await round(1);
-      // A slow machine may have one pending, such as of the latency of the database.
-      expect((await app.call('GET', '/admin/alerts?status=firing', { token: admin.token })).body.items).toEqual([]);
+      // On a slow machine the latency of the database may be one.
+      const { items } = (await app.call('GET', '/admin/alerts', { token: admin.token })).body;
+      expect(items.filter((alert: { metric: string }) => alert.metric !== 'database.latency_ms')).toEqual([]);
       // Nothing signs the audit chain here, so the entries of the sign-in are unsigned after a quarter of an hour.
       await round(16);
       expect(await alerts('Audit unsigned')).toMatchObject([{ status: 'firing' }]);
