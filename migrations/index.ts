@@ -38,6 +38,7 @@ import { Migration20261130120000_writers_are_authors } from './20261130120000_wr
 import { Migration20261130121000_abort_reviews } from './20261130121000_abort_reviews.ts';
 import { Migration20261130130000_approval_basis } from './20261130130000_approval_basis.ts';
 import { Migration20261130140000_acts_of_last_month } from './20261130140000_acts_of_last_month.ts';
+import { Migration20261130150000_sync_cancellations } from './20261130150000_sync_cancellations.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -81,4 +82,5 @@ export const migrationsList = [
   { name: '20261130121000_abort_reviews', class: Migration20261130121000_abort_reviews },
   { name: '20261130130000_approval_basis', class: Migration20261130130000_approval_basis },
   { name: '20261130140000_acts_of_last_month', class: Migration20261130140000_acts_of_last_month },
+  { name: '20261130150000_sync_cancellations', class: Migration20261130150000_sync_cancellations },
 ];

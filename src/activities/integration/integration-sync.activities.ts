@@ -3,9 +3,9 @@ import { Context } from '@temporalio/activity';
 import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
 import { putRefresh } from '../../services/commands/workflow-start.repository.ts';
 import {
-  auditSyncCancel,
   endSyncJob,
   openSyncJob,
+  recordSyncCancel,
   syncPosition,
   writeSyncPage,
 } from '../../services/integration/integration-sync.repository.ts';
@@ -52,7 +52,7 @@ export function createIntegrationSyncActivities(deps: Deps): IntegrationSyncActi
     acceptSyncCancel: (input) =>
       asActivity(() =>
         commandUnitOfWork(deps, actingFor(input), input.command_id, async (tx) => {
-          auditSyncCancel(tx, input);
+          await recordSyncCancel(tx, input);
           putRefresh(tx, input.command_id, 'sync-refresh', { integration_id: input.integration_id, job_id: input.job_id });
         }),
       ),

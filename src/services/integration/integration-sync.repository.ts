@@ -59,8 +59,23 @@ export async function openSyncJob(
   return job;
 }
 
-/** Records who has asked for the end of a sync. */
-export function auditSyncCancel(tx: Tx, { job_id, integration_id }: { job_id: string; integration_id: string }): void {
+/**
+ * Records that a sync was cancelled, and by whom. From the commit on it writes nothing more, whether or not its workflow is told.
+ *
+ * @throws Problem `integration.sync-ended`.
+ */
+export async function recordSyncCancel(
+  tx: Tx,
+  { job_id, integration_id }: { job_id: string; integration_id: string },
+): Promise<void> {
+  const cancelled = await tx.sql
+    .updateTable('admin_sync_jobs')
+    .set({ cancel_requested_at: sql<string>`coalesce(cancel_requested_at, clock_timestamp())`, updated_at: changedNow })
+    .where('id', '=', job_id)
+    .where('status', '=', 'running')
+    .returning('id')
+    .executeTakeFirst();
+  if (cancelled === undefined) throw new Problem({ code: 'integration.sync-ended', detail: 'This sync has ended.' });
   tx.audit({
     event: 'integration.sync-cancel',
     action: 'update',
@@ -81,13 +96,14 @@ export interface SyncPosition {
   readonly quarantined_at: string | null;
 }
 
-/** The position of a running sync; null when it has ended. */
+/** The position of a running sync; null when it has ended or was cancelled. */
 export async function syncPosition(tx: Tx, jobId: string): Promise<SyncPosition | null> {
   const row = await tx.sql
     .selectFrom('admin_sync_jobs as j')
     .innerJoin('admin_integrations as i', 'i.id', 'j.integration_id')
     .where('j.id', '=', jobId)
     .where('j.status', '=', 'running')
+    .where('j.cancel_requested_at', 'is', null)
     .where('i.deleted_at', 'is', null)
     .select(['j.integration_id', 'j.cursor', 'j.page_count', 'i.config', 'i.secret_ciphertext', 'i.strikes', 'i.quarantined_at'])
     .executeTakeFirst();
@@ -101,13 +117,14 @@ export async function syncPosition(tx: Tx, jobId: string): Promise<SyncPosition 
  * once.
  *
  * @param pageCount how many pages were written before this one.
- * @returns false when the sync has ended or another worker has written this page; then nothing is written.
+ * @returns false when the sync has ended or was cancelled, or another worker has written this page; then nothing is written.
  */
 export async function writeSyncPage(tx: Tx, jobId: string, pageCount: number, page: RemotePage): Promise<boolean> {
   const job = await tx.sql
     .selectFrom('admin_sync_jobs')
     .where('id', '=', jobId)
     .where('status', '=', 'running')
+    .where('cancel_requested_at', 'is', null)
     .where('page_count', '=', pageCount)
     .select(['integration_id', 'failures'])
     .forNoKeyUpdate()
@@ -164,7 +181,12 @@ export async function upsertRecords(
   return { created: countOf('created'), updated: countOf('updated') };
 }
 
-/** Closes a sync and audits its result; one that is closed already stays as it is. @throws Problem 404. */
+/**
+ * Closes a sync and audits its result; one that is closed already stays as it is. One that was cancelled has not succeeded,
+ * whether or not its workflow was told.
+ *
+ * @throws Problem 404.
+ */
 export async function endSyncJob(tx: Tx, jobId: string, end: SyncEnd): Promise<SyncJobView> {
   const { error_code, error_detail } = end.status === 'failed' ? end : { error_code: null, error_detail: null };
   const job = await tx.sql
@@ -172,7 +194,8 @@ export async function endSyncJob(tx: Tx, jobId: string, end: SyncEnd): Promise<S
     .set({
       status:
         end.status === 'succeeded'
-          ? sql<SyncStatus>`case when failed_count = 0 then 'succeeded' else 'completed_with_failures' end`
+          ? sql<SyncStatus>`case when cancel_requested_at is not null then 'cancelled'
+              when failed_count = 0 then 'succeeded' else 'completed_with_failures' end`
           : end.status,
       error_code,
       error_detail: error_detail?.slice(0, 500) ?? null,

@@ -18,6 +18,7 @@ export async function processMissingRecords(tx: Tx, jobId: string): Promise<bool
     .selectFrom('admin_sync_jobs')
     .where('id', '=', jobId)
     .where('status', '=', 'running')
+    .where('cancel_requested_at', 'is', null)
     .where('page_count', '>', 0)
     .where('cursor', 'is', null)
     .where('failed_count', '=', 0)

@@ -87,14 +87,22 @@ async function pausedQueue() {
 
 const handleOf = (workflowId: string) => app.api.deps.temporal.client.workflow.getHandle(workflowId);
 
-/** Sends a command whose worker dies, together with Temporal, as soon as it is committed; then both are there again. */
-async function withDeathAtCommit(command: () => Promise<Answer>): Promise<Answer> {
+/**
+ * Sends a command whose worker dies, together with Temporal, as soon as it is committed; then both are there again.
+ *
+ * @param toldIn when a worker tells the workflow of it at the earliest: at once, unless a test needs it not to know.
+ */
+async function withDeathAtCommit(command: () => Promise<Answer>, toldIn = '0 s'): Promise<Answer> {
   let dead: Promise<unknown> = Promise.resolve();
   commits.cutNext('after-commit', () => (dead = Promise.all([...workers.map(killProcess), temporal.kill()])));
   const answer = await command();
   await dead;
   // As if the seconds in which the answer may still come were over.
-  await asSuperuser(app, "update workflow_starts set due_at = now() where kind like '%-refresh' or kind = 'rotation-retry'");
+  await asSuperuser(
+    app,
+    "update workflow_starts set due_at = now() + $1::interval where kind like '%-refresh' or kind = 'rotation-retry'",
+    [toldIn],
+  );
   await temporal.restart();
   await startWorkerAt(way);
   await eventually(() => app.call('GET', '/health/ready'), ({ status }) => status === 200, 60_000);
@@ -198,6 +206,19 @@ describe('T-1: a command that is committed when worker and Temporal die together
       expect(again).toMatchObject({ status: 200, body: { status: 'cancelled' } });
     }
     expect(await integrations.ended(id, job.id, 60_000)).toMatchObject({ status: 'cancelled' });
+    expect(await integrations.events(id)).toEqual(['create', 'sync-begin', 'sync-cancel', 'sync-end']);
+  });
+
+  it('ends a sync that was cancelled, though it reads on before anybody tells it', async () => {
+    const { id } = await integrations.connected(service);
+    service.items = Array.from({ length: 3 }, (_, index) => ({ id: `late-${index}`, name: 'written after the cancellation' }));
+    const page = service.hold(/^GET \/records/);
+    const { body: job } = await integrations.sync(id);
+    await page.arrived;
+    const path = `/admin/integrations/${id}/sync-jobs/${job.id}/cancel`;
+    await withDeathAtCommit(() => app.call('POST', path, { token: approver.token }), '1 hour');
+    page.release();
+    expect(await integrations.ended(id, job.id, 60_000)).toMatchObject({ status: 'cancelled', created_count: 0, page_count: 0 });
     expect(await integrations.events(id)).toEqual(['create', 'sync-begin', 'sync-cancel', 'sync-end']);
   });
 
