@@ -40,7 +40,7 @@ let history: StormHistory;
 
 /** A short history of the load on the real parts, without any fault. */
 beforeAll(async () => {
-  app = await startTestApi({ ACCESS_TOKEN_TTL_SECONDS: '3600' });
+  app = await startTestApi();
   worker = await startInProcessWorker(app);
   const second = await app.another();
   const target = { urls: [app.url, second.url] as const, env: app.env, adminUrl: app.database.adminUrl };

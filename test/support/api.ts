@@ -73,6 +73,8 @@ export function testEnv(database: Pick<TestDatabase, 'appUrl' | 'ownerUrl'>, ove
     SIGN_IN_LIMIT_PER_ACCOUNT: '1000',
     RATE_LIMIT_PER_MINUTE: '100000',
     SHUTDOWN_TIMEOUT_SECONDS: '5',
+    // A file signs in at its beginning, and takes longer than five minutes on a machine that is busy enough.
+    ACCESS_TOKEN_TTL_SECONDS: '3600',
     // Beside other work an answer of a workflow may take longer than people have to wait for it.
     COMMAND_DEADLINE_MS: '30000',
     ...overrides,

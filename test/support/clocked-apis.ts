@@ -32,7 +32,7 @@ export interface ClockedApis {
 /** Starts both on a database of their own with sample data. Close it in `afterAll`. */
 export async function startClockedApis(overrides: NodeJS.ProcessEnv = {}): Promise<ClockedApis> {
   const database = await createTestDatabase();
-  const env = testEnv(database, { ACCESS_TOKEN_TTL_SECONDS: '3600', ...overrides });
+  const env = testEnv(database, overrides);
   await seedSampleData(env);
   const log = createLogger({ level: env.LOG_LEVEL, name: 'test' });
   let nowMs = Date.now();

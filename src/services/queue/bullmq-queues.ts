@@ -33,7 +33,8 @@ interface Backend {
   close(): Promise<void>;
 }
 
-const connectTimeoutMs = 1_500;
+/** Within the deadline of a call (`queue-provider.ts`); a server that refuses is known at once. */
+const connectTimeoutMs = 3_000;
 /** Queues that are kept open; opening one costs two statements. */
 const maxOpenQueues = 200;
 

@@ -61,7 +61,7 @@ export class CommandStage {
     const service = await KeyService.start();
     // What is in trouble stays so.
     service.retryAfter = '3600';
-    const app = await startTestApi({ OUTBOUND_ALLOW: service.host, ACCESS_TOKEN_TTL_SECONDS: '3600' });
+    const app = await startTestApi({ OUTBOUND_ALLOW: service.host });
     const worker = await startInProcessWorker(app);
     const address = new URL(app.env.DATABASE_URL);
     const proxy = await startCommitProxy({ host: address.hostname, port: Number(address.port) });
