@@ -78,18 +78,34 @@ export async function startInstallation(): Promise<Installation> {
   };
 }
 
-/** What a person does with a link: opens it, enters the key in an app, chooses a password. */
-export async function useLink(
-  at: Pick<Installation, 'call'>,
-  token: string | undefined,
-): Promise<{ answer: Answer; password: string; secret: string; email: string }> {
+/** A link that was opened: its token, whose it is, and the key for an app. */
+interface OpenedLink {
+  readonly token: string | undefined;
+  readonly email: string;
+  readonly secret: string;
+}
+
+export async function openLink(at: Pick<Installation, 'call'>, token: string | undefined): Promise<OpenedLink> {
   const opened = await at.call('POST', '/auth/account-links/open', { token });
   if (opened.status !== 200) throw new Error(`The link cannot be opened: ${JSON.stringify(opened.body)}`);
   const { email, totp } = opened.body;
+  return { token, email, secret: totp.secret };
+}
+
+/** What a person does with a link: opens it, enters the key in an app, chooses a password. */
+export async function useLink(at: Pick<Installation, 'call'>, token: string | undefined): ReturnType<typeof completeLink> {
+  return completeLink(at, await openLink(at, token));
+}
+
+/** Enters the key of an opened link in an app, and chooses a password. */
+export async function completeLink(
+  at: Pick<Installation, 'call'>,
+  { token, email, secret }: OpenedLink,
+): Promise<{ answer: Answer; password: string; secret: string; email: string }> {
   const password = testPassword();
-  const code = await earlierCode(totp.secret);
+  const code = await earlierCode(secret);
   const answer = await at.call('POST', '/auth/account-links/complete', { token, password, code });
-  return { answer, password, secret: totp.secret, email };
+  return { answer, password, secret, email };
 }
 
 /** Signs in with password and a code. */

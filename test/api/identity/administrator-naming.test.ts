@@ -12,7 +12,7 @@ import type { ApprovalDriver } from '../../support/drivers/approval.ts';
 import { dumpTables, dumpWorkflows } from '../../support/dumps.ts';
 import { eventually } from '../../support/eventually.ts';
 import { uniqueName } from '../../support/factories/defaults.ts';
-import { signIn, useLink } from '../../support/operator.ts';
+import { completeLink, openLink, signIn, useLink } from '../../support/operator.ts';
 import { roleIds, secondTenant, signInMember, testPassword } from '../../support/people.ts';
 import type { OtherTenant } from '../../support/people.ts';
 import { callProven } from '../../support/second-factor.ts';
@@ -394,7 +394,7 @@ describe('R12: the platform’s staff name an administrator', () => {
       const token = await mailedToken(email);
       const tenantPath = `/tenants/${opened.body.id}/administrators`;
       const [naming] = await namings(opened.body.id);
-      const used = useLink(at, token);
+      const used = completeLink(at, await openLink(at, token));
       const takenBack = await setTimeout(20 + 8 * round).then(() => send(colleague, `${tenantPath}/${naming.id}/take-back`, { reason: 'raced' }));
       const { answer, ...person } = await used;
       await untilDone('administrator-%');
