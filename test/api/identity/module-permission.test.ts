@@ -47,7 +47,7 @@ describe('module permissions', () => {
   });
 
   it('S4-25: are in force until they expire, which is checked at each use', async () => {
-    const expires_at = new Date(Date.now() + 1_500).toISOString();
+    const expires_at = new Date(Date.now() + 10_000).toISOString();
     const body = { agent_name: 'reports_analysis', can_read: true, expires_at };
     expect((await callProven(app, admin, 'POST', path(), { body })).status).toBe(201);
     expect((await check('reports_analysis', 'read')).allowed).toBe(true);

@@ -156,7 +156,7 @@ describe('assignments', () => {
     const by = await newMember(app, admin, ['role-super-admin']);
     const person = await newMember(app, by);
     const [support, junior, senior] = await roleIds(app, by, ['role-support-staff', 'role-junior-agent', 'role-senior-agent']);
-    const soon = new Date(Date.now() + 3_000).toISOString();
+    const soon = new Date(Date.now() + 10_000).toISOString();
     expect((await assign(by, person, { role_id: support, valid_until: soon })).status).toBe(201);
     const reviewed = await assign(by, person, { role_id: junior, review_due_at: soon });
     expect(reviewed.status).toBe(201);

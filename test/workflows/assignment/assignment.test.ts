@@ -129,7 +129,7 @@ describe('S3-40: the queue', () => {
   });
 
   it('assigns waiting contacts when an absence ends', async () => {
-    const back = new Date(Date.now() + 2500).toISOString();
+    const back = new Date(Date.now() + 10_000).toISOString();
     const { campaign, lead } = await poolOf(1, { paused_until: back });
     const [contact = ''] = await addContacts(app, 1);
     expect((await drive.deal(lead, campaign, [contact])).body.results[0].outcome).toBe('queued');

@@ -144,7 +144,8 @@ describe('a worker that is killed', () => {
     const working = company.worker('bulk', async ({ id = '' }) => {
       attempts.set(id, (attempts.get(id) ?? 0) + 1);
     });
-    const until = { reason: 'short', paused_until: new Date(Date.now() + 6_000).toISOString() };
+    // Longer than it takes until the worker is killed, on a busy machine too.
+    const until = { reason: 'short', paused_until: new Date(Date.now() + 40_000).toISOString() };
     expect((await callProven(app, admin, 'POST', '/admin/queues/held/pause', { body: until })).status).toBe(200);
     const started = await callProven(app, admin, 'POST', '/admin/queues/bulk/bulk-retries', {
       body: { reason: 'fixed', per_second: 10 },
