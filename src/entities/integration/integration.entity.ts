@@ -80,7 +80,7 @@ export const SyncJobEntity = defineEntity({
     failures: jsonb<readonly RecordFailure[]>().defaultRaw("'[]'"),
     error_code: p.text().nullable(),
     error_detail: p.text().nullable(),
-    /** From then on it writes nothing more, and ends as cancelled. */
+    /** From then on it writes nothing more and does not end as succeeded. */
     cancel_requested_at: timestamp().nullable(),
     ended_at: timestamp().nullable(),
     ...updatedAt,

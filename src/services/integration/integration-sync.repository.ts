@@ -113,6 +113,19 @@ export async function syncPosition(tx: Tx, jobId: string): Promise<SyncPosition 
 }
 
 /**
+ * The row of a sync that may write, locked: it runs and was not cancelled. A cancellation waits for the lock, so it is
+ * answered when the last write of the sync has been committed.
+ */
+export function lockWritingSync(tx: Tx, jobId: string) {
+  return tx.sql
+    .selectFrom('admin_sync_jobs')
+    .where('id', '=', jobId)
+    .where('status', '=', 'running')
+    .where('cancel_requested_at', 'is', null)
+    .forNoKeyUpdate();
+}
+
+/**
  * Writes one page, its counts and the cursor of the next page in one transaction: a page that is fetched twice is counted
  * once.
  *
@@ -120,14 +133,9 @@ export async function syncPosition(tx: Tx, jobId: string): Promise<SyncPosition 
  * @returns false when the sync has ended or was cancelled, or another worker has written this page; then nothing is written.
  */
 export async function writeSyncPage(tx: Tx, jobId: string, pageCount: number, page: RemotePage): Promise<boolean> {
-  const job = await tx.sql
-    .selectFrom('admin_sync_jobs')
-    .where('id', '=', jobId)
-    .where('status', '=', 'running')
-    .where('cancel_requested_at', 'is', null)
+  const job = await lockWritingSync(tx, jobId)
     .where('page_count', '=', pageCount)
     .select(['integration_id', 'failures'])
-    .forNoKeyUpdate()
     .executeTakeFirst();
   if (job === undefined) return false;
   const { created, updated } = await upsertRecords(tx, job.integration_id, jobId, page.records);

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { lockWritingSync } from './integration-sync.repository.ts';
 import { changedNow } from './integration.repository.ts';
 
 /** Records that one transaction marks or removes at most. */
@@ -14,16 +15,11 @@ const batch = 1_000;
  * @returns true when there may be more.
  */
 export async function processMissingRecords(tx: Tx, jobId: string): Promise<boolean> {
-  const job = await tx.sql
-    .selectFrom('admin_sync_jobs')
-    .where('id', '=', jobId)
-    .where('status', '=', 'running')
-    .where('cancel_requested_at', 'is', null)
+  const job = await lockWritingSync(tx, jobId)
     .where('page_count', '>', 0)
     .where('cursor', 'is', null)
     .where('failed_count', '=', 0)
     .select(['integration_id', 'created_at'])
-    .forNoKeyUpdate()
     .executeTakeFirst();
   if (job === undefined) return false;
   const unseen = tx.sql
