@@ -65,13 +65,22 @@ const callCounted: TestApi['call'] = async (method, path, options) => {
   return answer;
 };
 
-/** Does something twice and notes the second cost: statements are then prepared and caches are warm. */
-async function measure(name: string, work: (round: number) => Promise<Answer>, status: number): Promise<Answer> {
-  await work(1);
-  const answer = await work(2);
-  expect({ name, status: answer.status, body: answer.body }).toMatchObject({ name, status });
-  calls[name] = lastCost;
-  return answer;
+/**
+ * Does something three times and notes what it costs once statements are prepared and caches are warm. That is the least of two:
+ * on a busy machine Temporal may answer before an update is done, and is then asked once more.
+ *
+ * @returns the answers.
+ */
+async function measure(name: string, work: (round: number) => Promise<Answer>, status: number): Promise<[Answer, Answer, Answer]> {
+  const first = await work(1);
+  const round = async (number: number) => {
+    const answer = await work(number);
+    expect({ name, status: answer.status, body: answer.body }).toMatchObject({ name, status });
+    return { answer, cost: lastCost };
+  };
+  const [second, third] = [await round(2), await round(3)];
+  calls[name] = third.cost.temporal < second.cost.temporal ? third.cost : second.cost;
+  return [first, second.answer, third.answer];
 }
 
 /** Reads that go through a chain in batches: as many trips as it is long. */
@@ -92,7 +101,7 @@ describe('what calls cost', () => {
 
   it('sessions and second factors', async () => {
     const { email } = provider;
-    const signedIn = await measure('login', () => app.call('POST', '/auth/login', { body: { email, password: samplePassword } }), 200);
+    const [, , signedIn] = await measure('login', () => app.call('POST', '/auth/login', { body: { email, password: samplePassword } }), 200);
     let { refresh_token } = signedIn.body;
     await measure(
       'refresh',
@@ -123,18 +132,24 @@ describe('what calls cost', () => {
 
   it('an approval from request to execution', async () => {
     const drive = approvalDriver(app, admin);
-    await drive.productionFlag('budget-1');
-    await drive.productionFlag('budget-2');
+    for (const round of [1, 2, 3]) await drive.productionFlag(`budget-${round}`);
     const body = { environment: 'production', enabled: true, version: 1, reason: 'budget' };
     const opened = await measure(
       'toggleFeatureFlag (approval)',
       (round) => callProven(app, admin, 'POST', `/admin/feature-flags/budget-${round}/toggle`, { body }),
       202,
     );
-    const { id, digest } = opened.body;
-    const approved = await callProven(app, provider, 'POST', `/admin/approvals/${id}/approve`, { body: { digest } });
-    expect(approved.status).toBe(200);
-    calls['approveRequest'] = lastCost;
+    const requests = opened.map(({ body: { id, digest } }) => ({ id: String(id), digest }));
+    await measure(
+      'approveRequest',
+      async (round) => {
+        const [request, before] = [requests[round - 1], requests[round - 2]];
+        if (before !== undefined) await drive.settled(before.id, 'executed');
+        return callProven(app, provider, 'POST', `/admin/approvals/${request?.id}/approve`, { body: { digest: request?.digest } });
+      },
+      200,
+    );
+    const id = requests.at(-1)?.id ?? '';
     await drive.settled(id, 'executed');
     historyEvents['approval: opened, approved, executed'] = await historyLength(`approval/${defaultTenantId}/${id}`);
   });

@@ -4,6 +4,7 @@ import { createFocusSessionActivities } from '../../../src/activities/tracker/fo
 import { createNudgeActivities } from '../../../src/activities/tracker/nudge.activities.ts';
 import type { ActivityDeps } from '../../../src/activities/deps.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { timestampText } from '../../../src/domain/shared/timestamp-text.ts';
 import { endFocus, pauseFocus, startFocus } from '../../../src/domain/tracker/tracker-focus.ts';
 import type { FocusClock } from '../../../src/domain/tracker/tracker-focus.ts';
 import { createMetrics } from '../../../src/platform/observability/metrics.ts';
@@ -88,7 +89,7 @@ describe('a change that was judged on a clock that is behind the row (T-1)', () 
     expect(await saveAt('expire', endFocus(start, 'timer', due), due)).toMatchObject({ state: 'paused', end_time: null });
     // Nor does it when somebody resumes the session.
     const resumed = await saveAt('resume', start, now - 10 * minute);
-    expect(resumed).toMatchObject({ state: 'running', paused_ms: 20 * minute, due_at: new Date(now + 30 * minute).toISOString() });
+    expect(resumed).toMatchObject({ state: 'running', paused_ms: 20 * minute, due_at: timestampText(now + 30 * minute) });
     expect(await saveAt('expire', endFocus(start, 'timer', due), due)).toMatchObject({ state: 'running', end_time: null });
     const end = now + 30 * minute;
     expect(await saveAt('expire', endFocus(start, 'timer', end), end)).toMatchObject({ ending: 'timer', end_time: resumed.due_at });
