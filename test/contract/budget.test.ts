@@ -67,7 +67,7 @@ const callCounted: TestApi['call'] = async (method, path, options) => {
 
 /**
  * Does something three times and notes what it costs once statements are prepared and caches are warm. That is the least of two:
- * on a busy machine Temporal may answer before an update is done, and is then asked once more.
+ * on a busy machine a cache may be without a proof for a second, and reads again what it has.
  *
  * @returns the answers.
  */
@@ -79,8 +79,12 @@ async function measure(name: string, work: (round: number) => Promise<Answer>, s
     return { answer, cost: lastCost };
   };
   const [second, third] = [await round(2), await round(3)];
-  calls[name] = third.cost.temporal < second.cost.temporal ? third.cost : second.cost;
+  calls[name] = leastOf(second.cost, third.cost);
   return [first, second.answer, third.answer];
+}
+
+function leastOf(one: CallBudget, other: CallBudget): CallBudget {
+  return { sql: Math.min(one.sql, other.sql), temporal: Math.min(one.temporal, other.temporal) };
 }
 
 /** Reads that go through a chain in batches: as many trips as it is long. */
@@ -93,9 +97,11 @@ describe('what calls cost', () => {
       const path = (await pathOf(base, route)) + sampleQuery(route);
       // What is asked beyond that costs the same: a refused question is measured like an answered one.
       await app.call('GET', path, { token: admin.token });
+      await app.call('GET', path, { token: admin.token });
+      const second = lastCost;
       const answer = await app.call('GET', path, { token: admin.token });
       expect(answer.status).toBeLessThan(500);
-      if (answer.status < 400) calls[route.operationId] = lastCost;
+      if (answer.status < 400) calls[route.operationId] = leastOf(second, lastCost);
     },
   );
 
@@ -125,9 +131,7 @@ describe('what calls cost', () => {
       200,
     );
     const context = { body: { context: { targetingKey: 'budget', environment: 'development' } }, token: admin.token };
-    await app.call('POST', '/ofrep/v1/evaluate/flags', context);
-    await app.call('POST', '/ofrep/v1/evaluate/flags', context);
-    calls['evaluateFlags'] = lastCost;
+    await measure('evaluateFlags', () => app.call('POST', '/ofrep/v1/evaluate/flags', context), 200);
   });
 
   it('an approval from request to execution', async () => {
