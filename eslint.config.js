@@ -50,6 +50,10 @@ const restrictions = {
     selector: ":matches(NewExpression, CallExpression)[callee.name='RegExp']:not([arguments.0.type='Literal'])",
     message: 'Patterns are written down; what people send is compiled by src/platform/linear-pattern.ts only, whose engine takes linear time.',
   },
+  rowId: {
+    selector: "CallExpression[callee.object.name='z'][callee.property.name='uuid']",
+    message: 'The id of a row is `uuid` of src/platform/value-schemas.ts, which knows capitals for the same id.',
+  },
   defaultExport: { selector: 'ExportDefaultDeclaration', message: 'Exports have names.' },
   enumeration: { selector: 'TSEnumDeclaration', message: 'Use a closed union of literals.' },
 };
@@ -177,6 +181,7 @@ export default defineConfig(
   { files: ['src/services/**/*.client.ts', 'src/services/queue/temporal-queue-provider.ts'], rules: restrictionsExcept('write', 'workflowCall') },
   { files: ['src/platform/**'], rules: restrictionsExcept('connection', 'write') },
   { files: ['src/platform/linear-pattern.ts'], rules: restrictionsExcept('pattern') },
+  { files: ['src/platform/value-schemas.ts'], rules: restrictionsExcept('rowId') },
   { files: ['src/platform/temporal/**'], rules: restrictionsExcept('connection', 'workflowCall') },
   { files: ['src/platform/database/unit-of-work.ts'], rules: restrictionsExcept('fork', 'write') },
   { files: ['src/platform/env.ts', 'src/main.ts', 'src/dev/**'], rules: restrictionsExcept('env', 'connection', 'write', 'workflowCall') },

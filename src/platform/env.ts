@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { uuid } from './value-schemas.ts';
 
 /** A comma-separated list; an empty or missing value is the empty list. */
 const commaList = z
@@ -28,7 +29,7 @@ const trustedIssuer = z.strictObject({
   algorithms: z.array(z.enum(['RS256', 'ES256', 'EdDSA', 'PS256'])).min(1).default(['RS256']),
   /** Accepted `azp` values; empty means the claim is not looked at. */
   authorized_parties: z.array(z.string()).default([]),
-  tenant_id: z.uuid(),
+  tenant_id: uuid,
   /** Names of the claims; `sub`, `email`, `sid` and `roles` when left out. */
   claims: z
     .strictObject({
@@ -49,7 +50,7 @@ const oidcProvider = z.strictObject({
   client_id: z.string().min(1),
   client_secret: z.string().min(1).optional(),
   scope: z.string().default('openid email'),
-  tenant_id: z.uuid(),
+  tenant_id: uuid,
 });
 
 function jsonList<T extends z.ZodType>(item: T) {

@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { toTimestampText } from '../domain/shared/timestamp-text.ts';
 
+/**
+ * The id of a row. PostgreSQL takes an id in capitals for the same one, so it is one text from here on: in comparisons, digests,
+ * ids of workflows and the audit.
+ */
+export const uuid = z.uuid().toLowerCase();
+
 /** RFC 3339 UTC (X-19), as it is given out. */
 export const timestamp = z.iso.datetime({ offset: true });
 
@@ -104,4 +110,4 @@ export const reasonText = proseText(500);
 export const passwordInput = z.string().min(1).max(128);
 
 /** The `:id` of a path. */
-export const idParams = z.object({ id: z.uuid() });
+export const idParams = z.object({ id: uuid });

@@ -34,7 +34,7 @@ import {
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
-import { idParams } from '../../platform/value-schemas.ts';
+import { idParams, uuid } from '../../platform/value-schemas.ts';
 
 const tag = 'approval';
 
@@ -51,7 +51,7 @@ const getApprovalRequests = route({
     status: z.enum(approvalStatuses).optional(),
     action: z.string().max(100).optional(),
     environment: environmentName.optional(),
-    requested_by: z.uuid().optional(),
+    requested_by: uuid.optional(),
   }),
   responses: { 200: pageOf(ListedApprovalBody) },
   problems: ['request.cursor-invalid'],
@@ -72,8 +72,8 @@ const getApprovalHistory = route({
   gate: 'none',
   query: z.strictObject({
     ...pageQuery,
-    approval_id: z.uuid().optional(),
-    actor_id: z.uuid().optional(),
+    approval_id: uuid.optional(),
+    actor_id: uuid.optional(),
     event: z.enum(approvalEvents).optional(),
   }),
   responses: { 200: pageOf(ApprovalHistoryBody) },

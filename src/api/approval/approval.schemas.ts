@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { approvalStatuses } from '../../domain/approval/approval.ts';
 import { accountActKinds } from '../../domain/approval/independence.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
-import { proseText, sha256Hex, timestamp } from '../../platform/value-schemas.ts';
+import { proseText, sha256Hex, timestamp, uuid } from '../../platform/value-schemas.ts';
 
 /** The digest of a change, see `changeDigest`. */
 export const digest = sha256Hex.describe('SHA-256 of the canonical change (RFC 8785), in hex');
@@ -26,30 +26,30 @@ export const shownWindows = {
 };
 
 const frozenPolicy = z.object({
-  steps: z.array(z.object({ name: z.string(), roles: z.array(z.string()), users: z.array(z.uuid()), quorum: z.int() })),
+  steps: z.array(z.object({ name: z.string(), roles: z.array(z.string()), users: z.array(uuid), quorum: z.int() })),
   ...shownWindows,
   independence_days: z.int().optional(),
-  bypassers: z.array(z.uuid()),
+  bypassers: z.array(uuid),
 });
 
 /** A request as it is displayed. */
 export const ApprovalBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     action: z.string(),
     environment: environmentName.nullable(),
     status: z.enum(approvalStatuses),
     revision: z.int(),
     digest,
-    requested_by: z.uuid(),
+    requested_by: uuid,
     editors: z
-      .array(z.uuid())
+      .array(uuid)
       .describe('Who else wrote what it carries: who edited it, or wrote the proposal or link that it refers to. None of them decides on it'),
     reason: z.string().nullable(),
     policy: frozenPolicy.describe('As it was when the request was opened'),
-    steps: z.array(z.object({ name: z.string(), quorum: z.int(), approvals: z.int(), approved_by: z.array(z.uuid()) })),
+    steps: z.array(z.object({ name: z.string(), quorum: z.int(), approvals: z.int(), approved_by: z.array(uuid) })),
     open_step: z.int().nullable().describe('Index of the step that waits for approvals'),
-    bypassed_by: z.uuid().nullable(),
+    bypassed_by: uuid.nullable(),
     bypass_reason: z.string().nullable(),
     review_due_at: timestamp,
     execution_due_at: timestamp.nullable(),
@@ -75,9 +75,9 @@ const decidability = z
     because: z
       .object({
         kind: z.enum(accountActKinds),
-        actor_id: z.uuid(),
+        actor_id: uuid,
         actor_name: z.string().nullable(),
-        target_id: z.uuid(),
+        target_id: uuid,
         target_name: z.string().nullable(),
         at: timestamp,
         is_alone: z.boolean().describe('Nobody else has approved it, so it does not age out'),
@@ -94,7 +94,7 @@ export const ListedApprovalBody = ApprovalBody.extend({
   description: z.string().describe('What the change does, in words, as it was when the request was opened'),
   changes: z.array(changeDetail).describe('What is replaced; empty for a change that replaces nothing'),
   requested_by_name: z.string().nullable(),
-  names: z.record(z.uuid(), z.string()).describe('Names of the users whom the request mentions'),
+  names: z.record(uuid, z.string()).describe('Names of the users whom the request mentions'),
   is_stale: z.boolean().describe('What it would replace has changed since; it can still be rejected'),
   base_version: z.int().nullable(),
   current_version: z.int().nullable().describe('May differ from base_version while the request is not stale: by what it does not touch'),
@@ -102,10 +102,10 @@ export const ListedApprovalBody = ApprovalBody.extend({
 }).meta({ id: 'ListedApproval' });
 
 const decision = z.object({
-  id: z.uuid(),
+  id: uuid,
   revision: z.int(),
   step: z.int().nullable(),
-  approver_id: z.uuid(),
+  approver_id: uuid,
   approver_roles: z.array(z.string()),
   verdict: z.enum(['approved', 'rejected', 'bypassed']),
   reason: z.string().nullable(),
@@ -128,8 +128,8 @@ export const ApprovalDetailBody = ListedApprovalBody.extend({
 /** One transition of a request. */
 export const ApprovalHistoryBody = z
   .object({
-    id: z.uuid(),
-    approval_id: z.uuid(),
+    id: uuid,
+    approval_id: uuid,
     action: z.string(),
     environment: environmentName.nullable(),
     event: z.string(),
@@ -137,7 +137,7 @@ export const ApprovalHistoryBody = z
     to_status: z.enum(approvalStatuses),
     revision: z.int(),
     digest,
-    actor_id: z.uuid().nullable(),
+    actor_id: uuid.nullable(),
     reason: z.string().nullable(),
     details: z.record(z.string(), z.json()),
     position: z.int(),
@@ -151,16 +151,16 @@ export const decisionReason = proseText(1000);
 /** The review of an emergency change. */
 export const BreakGlassReviewBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     kind: z.enum(['bypass', 'emergency_off', 'rollout_abort']),
-    approval_id: z.uuid().nullable(),
+    approval_id: uuid.nullable(),
     subject: z.string(),
-    user_id: z.uuid().describe('Who acted'),
+    user_id: uuid.describe('Who acted'),
     reason: z.string(),
     due_at: timestamp,
     verdict: z.enum(['justified', 'not_justified']).nullable(),
     comment: z.string().nullable(),
-    reviewed_by: z.uuid().nullable(),
+    reviewed_by: uuid.nullable(),
     reviewed_at: timestamp.nullable(),
     created_at: timestamp,
   })

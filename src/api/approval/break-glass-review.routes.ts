@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { idParams, proseText } from '../../platform/value-schemas.ts';
+import { idParams, proseText, uuid } from '../../platform/value-schemas.ts';
 import { reviewsQuery } from '../../services/approval/break-glass-review.queries.ts';
 import { closeBreakGlassReview } from '../../services/approval/break-glass-review.service.ts';
 import { route } from '../http/route.ts';
@@ -19,7 +19,7 @@ const getReviews = route({
   query: z.strictObject({
     ...pageQuery,
     state: z.enum(['open', 'overdue', 'done']).optional(),
-    user_id: z.uuid().optional(),
+    user_id: uuid.optional(),
   }),
   responses: { 200: pageOf(BreakGlassReviewBody) },
   problems: ['request.cursor-invalid'],

@@ -3,7 +3,7 @@ import { gateConditions } from '../../services/actions/action.ts';
 import { gateLevels } from '../../domain/approval/approval-gate.ts';
 import { defaultWindows } from '../../domain/approval/approval-policy.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 import { bypassers, policySteps, policyWindows } from '../../services/approval/gate-policy.payload.ts';
 import { shownWindows } from './approval.schemas.ts';
 
@@ -31,7 +31,7 @@ export const GatePolicyInput = z
 /** A gate policy as it is displayed. */
 export const GatePolicyBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     action: z.string(),
     environment,
     gate: z.enum(gateLevels),
@@ -39,7 +39,7 @@ export const GatePolicyBody = z
     ...shownWindows,
     independence_days: z.int(),
     bypassers,
-    updated_by: z.uuid().nullable(),
+    updated_by: uuid.nullable(),
     created_at: timestamp,
     updated_at: timestamp,
     version: z.int(),

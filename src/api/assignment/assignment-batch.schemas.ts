@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { assignmentOutcomes } from '../../domain/assignment/assignment.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 
 /** A batch with the number of its contacts by outcome. */
 export const batchView = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     kind: z.enum(['bulk', 'hand_over']),
-    campaign_id: z.uuid().nullable(),
-    from_user_id: z.uuid().nullable(),
-    to_user_id: z.uuid().nullable(),
+    campaign_id: uuid.nullable(),
+    from_user_id: uuid.nullable(),
+    to_user_id: uuid.nullable(),
     on_conflict: z.enum(['skip', 'reassign']),
     keep_owner: z.boolean(),
     status: z.enum(['running', 'completed', 'cancelled']),
@@ -21,7 +21,7 @@ export const batchView = z
       skipped: z.number().int().describe('Left unchanged'),
       conflict: z.number().int().describe('Refused because another user owns them'),
     }),
-    requested_by: z.uuid().nullable(),
+    requested_by: uuid.nullable(),
     created_at: timestamp,
     finished_at: timestamp.nullable(),
   })
@@ -30,12 +30,12 @@ export const batchView = z
 /** One contact of a batch. */
 export const batchItemView = z
   .object({
-    contact_id: z.uuid(),
+    contact_id: uuid,
     position: z.number().int(),
-    campaign_id: z.uuid().nullable(),
+    campaign_id: uuid.nullable(),
     outcome: z.enum(assignmentOutcomes).nullable().describe('Null: not processed yet'),
     reason: z.string().nullable(),
-    user_id: z.uuid().nullable(),
+    user_id: uuid.nullable(),
     settled_at: timestamp.nullable(),
   })
   .meta({ id: 'AssignmentBatchItem' });
@@ -43,14 +43,14 @@ export const batchItemView = z
 /** Who would get the contacts of a user. */
 export const reassignmentPreview = z
   .object({
-    user_id: z.uuid(),
-    to_user_id: z.uuid().nullable(),
+    user_id: uuid,
+    to_user_id: uuid.nullable(),
     total: z.number().int(),
     campaigns: z.array(
       z.object({
-        campaign_id: z.uuid().nullable(),
+        campaign_id: uuid.nullable(),
         contacts: z.number().int().describe('Number of contacts'),
-        would_get: z.array(z.object({ user_id: z.uuid(), contacts: z.number().int().describe('Contacts they get') })),
+        would_get: z.array(z.object({ user_id: uuid, contacts: z.number().int().describe('Contacts they get') })),
         would_wait: z.number().int().describe('Contacts for which no member has free capacity'),
       }),
     ),

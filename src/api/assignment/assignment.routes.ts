@@ -23,9 +23,10 @@ import {
   userAssignmentsView,
 } from './assignment.schemas.ts';
 import { explainedAssignmentView } from './contact-assignment.schemas.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 const userPath = '/api/admin/users/:user_id';
-const userParams = z.object({ user_id: z.uuid() });
+const userParams = z.object({ user_id: uuid });
 
 const getUserAssignments = route({
   operationId: 'getUserAssignments',
@@ -107,7 +108,7 @@ const assignContacts = route({
     }),
 });
 
-const campaignParams = z.object({ user_id: z.uuid(), campaign_id: z.uuid() });
+const campaignParams = z.object({ user_id: uuid, campaign_id: uuid });
 
 const removeUserCampaign = route({
   operationId: 'removeUserCampaign',
@@ -127,7 +128,7 @@ const removeUserCampaign = route({
     }),
 });
 
-const contactParams = z.object({ user_id: z.uuid(), contact_id: z.uuid() });
+const contactParams = z.object({ user_id: uuid, contact_id: uuid });
 
 const removeUserContact = route({
   operationId: 'removeUserContact',

@@ -3,11 +3,12 @@ import { conflictRules } from '../../domain/assignment/assignment.ts';
 import { pageOf } from '../../platform/database/keyset-page.ts';
 import { memberSettings, memberView } from './campaign-pool.schemas.ts';
 import { contactAssignmentView, contactOutcomeView } from './contact-assignment.schemas.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 /** Campaigns and contacts of a user. */
 export const userAssignmentsView = z
   .object({
-    user_id: z.uuid(),
+    user_id: uuid,
     campaigns: z.array(memberView),
     contacts: pageOf(contactAssignmentView).describe('Contacts that the user owns, newest first'),
   })
@@ -15,7 +16,7 @@ export const userAssignmentsView = z
 
 function uniqueIds(max: number) {
   return z
-    .array(z.uuid())
+    .array(uuid)
     .min(1)
     .max(max)
     .refine((ids) => new Set(ids).size === ids.length, 'must name each of them once');
@@ -44,7 +45,7 @@ export const campaignAssignment = z
 export const contactAssignment = z
   .strictObject({
     contact_ids: uniqueIds(500),
-    campaign_id: z.uuid().nullable().default(null),
+    campaign_id: uuid.nullable().default(null),
     mode: z.enum(['manual', 'round_robin']).default('manual'),
     on_conflict: z.enum(conflictRules).default('skip').describe('What to do with contacts that another user owns'),
     keep_owner: z.boolean().default(false).describe('Assign each contact to its previous owner where possible'),
@@ -57,11 +58,11 @@ export const contactAssignment = z
 
 /** The outcome of each campaign of a request. */
 export const campaignOutcomes = z.object({
-  user_id: z.uuid(),
+  user_id: uuid,
   results: z.array(
     z
       .object({
-        campaign_id: z.uuid(),
+        campaign_id: uuid,
         outcome: z.enum(['assigned', 'skipped', 'conflict']),
         reason: z.enum(['by_hand', 'already_assigned', 'not_found']),
       })
@@ -70,7 +71,7 @@ export const campaignOutcomes = z.object({
 });
 
 /** The outcome of each contact of a request. */
-export const contactOutcomes = z.object({ user_id: z.uuid(), results: z.array(contactOutcomeView) });
+export const contactOutcomes = z.object({ user_id: uuid, results: z.array(contactOutcomeView) });
 
 /** Answers with the outcomes of a request; `detail` is called `reason` in the API. */
 export function presentOutcomes<Detail extends string, Outcome extends { readonly detail: Detail }>(

@@ -10,10 +10,11 @@ import { loadMember, poolQuery, loadCampaign } from '../../services/assignment/c
 import { reply, route } from '../http/route.ts';
 import { batchView } from './assignment-batch.schemas.ts';
 import { bulkAssignment, memberUpdate, memberView, poolMemberView, queueEntryView } from './campaign-pool.schemas.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 const campaignPath = '/api/admin/campaigns/:campaign_id';
-const campaignParams = z.object({ campaign_id: z.uuid() });
-const memberParams = z.object({ campaign_id: z.uuid(), user_id: z.uuid() });
+const campaignParams = z.object({ campaign_id: uuid });
+const memberParams = z.object({ campaign_id: uuid, user_id: uuid });
 
 const getCampaignPool = route({
   operationId: 'getCampaignPool',

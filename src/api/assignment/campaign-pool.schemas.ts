@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { exclusionReasons } from '../../domain/assignment/auto-assign.ts';
-import { lineText, timestamp, timestampInput } from '../../platform/value-schemas.ts';
+import { lineText, timestamp, timestampInput, uuid } from '../../platform/value-schemas.ts';
 import { queueReasonView } from './contact-assignment.schemas.ts';
 
 /** A member of a campaign's pool. */
 export const memberView = z
   .object({
-    user_id: z.uuid(),
-    campaign_id: z.uuid(),
+    user_id: uuid,
+    campaign_id: uuid,
     can_view: z.boolean(),
     can_edit: z.boolean(),
     can_send: z.boolean(),
@@ -20,7 +20,7 @@ export const memberView = z
     dealt_count: z.number().int(),
     credit: z.number().int().describe('Contacts counted for the time before joining and for absences'),
     last_assigned_at: timestamp.nullable(),
-    assigned_by: z.uuid().nullable(),
+    assigned_by: uuid.nullable(),
     assigned_at: timestamp,
   })
   .meta({ id: 'CampaignMember' });
@@ -28,7 +28,7 @@ export const memberView = z
 /** A member as the rule sees it now. */
 export const poolMemberView = z
   .object({
-    user_id: z.uuid(),
+    user_id: uuid,
     weight: z.number().int().describe('Relative share of new contacts; 100 by default'),
     load: z.number().int().describe('Contacts auto-assigned so far, plus the credit'),
     last_turn: z.number().int().nullable(),
@@ -41,12 +41,12 @@ export const poolMemberView = z
 /** A contact that waits in a campaign's queue. */
 export const queueEntryView = z
   .object({
-    id: z.uuid(),
-    contact_id: z.uuid(),
-    campaign_id: z.uuid().nullable(),
+    id: uuid,
+    contact_id: uuid,
+    campaign_id: uuid.nullable(),
     position: z.number().int().describe('Lower positions are assigned first'),
     reason: queueReasonView,
-    requested_by: z.uuid().nullable(),
+    requested_by: uuid.nullable(),
     created_at: timestamp,
   })
   .meta({ id: 'QueueEntry' });
@@ -74,7 +74,7 @@ export const memberUpdate = z
 export const bulkAssignment = z
   .strictObject({
     contact_ids: z
-      .array(z.uuid())
+      .array(uuid)
       .min(1)
       .max(5000)
       .refine((ids) => new Set(ids).size === ids.length, 'must name each contact once')

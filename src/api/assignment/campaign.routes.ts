@@ -13,10 +13,11 @@ import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { campaignPoolRoutes } from './campaign-pool.routes.ts';
 import { campaignCreation, campaignUpdate, campaignView } from './campaign.schemas.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 const campaignsPath = '/api/admin/campaigns';
 const campaignPath = `${campaignsPath}/:campaign_id`;
-const campaignParams = z.object({ campaign_id: z.uuid() });
+const campaignParams = z.object({ campaign_id: uuid });
 
 type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps'>;
 

@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { campaignChannels, campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
-import { day, dayInput, lineText, proseText, timestamp } from '../../platform/value-schemas.ts';
+import { day, dayInput, lineText, proseText, timestamp, uuid } from '../../platform/value-schemas.ts';
 
 /** A campaign. */
 export const campaignView = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     name: z.string(),
     description: z.string().nullable(),
     channel: z.enum(campaignChannels).nullable(),
     status: z.enum(campaignStatuses).describe('Contacts are auto-assigned in an active campaign only'),
     starts_on: day.nullable(),
     ends_on: day.nullable(),
-    created_by: z.uuid().nullable(),
+    created_by: uuid.nullable(),
     created_at: timestamp,
     updated_at: timestamp,
     version: z.number().int(),

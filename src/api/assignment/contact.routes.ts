@@ -14,10 +14,11 @@ import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { explainedAssignmentView } from './contact-assignment.schemas.ts';
 import { contactCsv, contactImportView, contactUpdate, contactView } from './contact.schemas.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 const contactsPath = '/api/admin/contacts';
 const contactPath = `${contactsPath}/:contact_id`;
-const contactParams = z.object({ contact_id: z.uuid() });
+const contactParams = z.object({ contact_id: uuid });
 
 type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps'>;
 
@@ -39,7 +40,7 @@ const getContacts = route({
     ...pageQuery,
     q: z.string().trim().min(1).max(100).optional().describe('Part of name, e-mail address, phone number or company'),
     source: z.string().max(100).optional(),
-    user_id: z.uuid().optional().describe('Contacts that this user owns'),
+    user_id: uuid.optional().describe('Contacts that this user owns'),
   }),
   responses: { 200: pageOf(contactView) },
   handler: async ({ actor, deps, query: { limit, cursor, q: text, source, user_id } }) => {

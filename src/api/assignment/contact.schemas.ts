@@ -1,20 +1,20 @@
 import { z } from 'zod';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 import { contactFields } from '../../services/assignment/contact.payload.ts';
 
 /** A contact. */
 export const contactView = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     name: z.string(),
     email: z.string().nullable(),
     phone_number: z.string().nullable(),
     company: z.string().nullable(),
     source: z.string().nullable(),
     notes: z.string().nullable(),
-    user_id: z.uuid().nullable().describe('Owner, if the caller may see assignments'),
+    user_id: uuid.nullable().describe('Owner, if the caller may see assignments'),
     is_waiting: z.boolean().describe('Waits in a queue for a member with free capacity'),
-    created_by: z.uuid().nullable(),
+    created_by: uuid.nullable(),
     created_at: timestamp,
     updated_at: timestamp,
     version: z.number().int(),
@@ -32,6 +32,6 @@ export const contactImportView = z
   .object({
     created: z.number().int().describe('Contacts that were added'),
     duplicates: z.array(z.number().int()).describe('Lines whose e-mail address belongs to an existing contact'),
-    contact_ids: z.array(z.uuid()).describe('The new contacts, in the order of the file'),
+    contact_ids: z.array(uuid).describe('The new contacts, in the order of the file'),
   })
   .meta({ id: 'ContactImport' });

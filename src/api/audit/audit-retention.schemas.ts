@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { chainStates } from '../../domain/audit/audit-chain.ts';
 import { anchorSources, verificationOutcomes } from '../../domain/audit/audit-retention.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 
 /** What one verification of a chain has found. */
 export const VerificationRecordBody = z
   .object({
-    id: z.uuid(),
-    chain_id: z.uuid(),
+    id: uuid,
+    chain_id: uuid,
     verified_at: timestamp,
     size: z.int().describe('Entries of the chain at that time'),
     outcome: z
@@ -36,7 +36,7 @@ export const VerificationRecordBody = z
 /** Rows of a chain that were archived and dropped. */
 export const AuditSegmentBody = z
   .object({
-    chain_id: z.uuid(),
+    chain_id: uuid,
     from_seq: z.int().describe('First entry of the segment'),
     to_seq: z.int().describe('Last entry of the segment'),
     root_hash: z.string().describe('Root of the tree up to the last entry, SHA-256 in hex'),

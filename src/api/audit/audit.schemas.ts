@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { chainStates } from '../../domain/audit/audit-chain.ts';
 import { auditActions, auditAreas, auditOutcomes } from '../../domain/audit/audit-entry.ts';
 import { numberPosition, parseCursor } from '../../platform/database/keyset-page.ts';
-import { timestamp, timestampInput } from '../../platform/value-schemas.ts';
+import { timestamp, timestampInput, uuid } from '../../platform/value-schemas.ts';
 
 /** What lists and exports of audit entries can be narrowed by (S2-29, S2-74). */
 export const auditFilters = {
-  user_id: z.uuid().optional().describe('User who acted'),
+  user_id: uuid.optional().describe('User who acted'),
   event: z.string().max(100).optional().describe('The exact event, e.g. `flag.toggle`'),
   action: z.enum(auditActions).optional().describe('The kind of operation'),
   resource_type: z.string().max(100).optional(),
@@ -27,13 +27,13 @@ const hex = z.string().describe('SHA-256 in hex');
 /** An entry in lists. */
 export const AuditLogView = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     seq: z.int().describe('Place in the chain; gap-free, from 1'),
-    tenant_id: z.uuid().nullable(),
+    tenant_id: uuid.nullable(),
     occurred_at: timestamp,
     recorded_at: timestamp.describe('When the database added it to the chain'),
     actor_kind: z.enum(['user', 'service', 'system']),
-    user_id: z.uuid().nullable(),
+    user_id: uuid.nullable(),
     roles: z.array(z.string()),
     permissions_digest: hex,
     area: z.enum(auditAreas),
@@ -77,7 +77,7 @@ export const AuditLogDetails = AuditLogView.extend({
 /** A signed state of a chain. */
 export const CheckpointView = z
   .object({
-    chain_id: z.uuid(),
+    chain_id: uuid,
     size: z.int(),
     root_hash: hex,
     note: z.string().describe('Signed note (C2SP tlog-checkpoint)'),
@@ -97,7 +97,7 @@ export const LatestCheckpoint = CheckpointView.extend({
 /** The result of verifying a chain. */
 export const VerificationView = z
   .object({
-    chain_id: z.uuid(),
+    chain_id: uuid,
     state: z
       .enum(chainStates)
       .describe(

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { completePlan } from '../../domain/config/config-rollout.ts';
-import { timestampInput } from '../../platform/value-schemas.ts';
+import { timestampInput, uuid } from '../../platform/value-schemas.ts';
 import { configApply } from '../../services/config/config-apply.action.ts';
 import { proposeConfigChange } from '../../services/config/config-change.service.ts';
 import { findConfigAt } from '../../services/config/config-ledger.queries.ts';
@@ -68,7 +68,7 @@ const getConfigProposal = route({
   summary: 'A proposal with the difference to the running configuration, for its approvers',
   permission: 'config:read',
   gate: 'none',
-  params: z.object({ id: z.uuid() }),
+  params: z.object({ id: uuid }),
   responses: { 200: ProposalBody },
   problems: ['resource.not-found'],
   handler: ({ actor, deps, params: { id } }) => findConfigProposal(deps, actor, id),

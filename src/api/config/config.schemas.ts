@@ -11,7 +11,7 @@ import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { ledgerEvents } from '../../domain/config/config-ledger.ts';
 import { rolloutStatuses } from '../../domain/config/config-rollout.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 
 const percentage = z.number().describe('Share of the instances in percent');
 const nullableVersion = configVersionNumber.nullable();
@@ -22,12 +22,12 @@ const jsonObject = z.record(z.string(), z.json()).transform((value): JsonObject 
 /** A deployment in lists and answers. */
 export const DeploymentBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     environment: configEnvironment,
     kind: z.enum(['rollout', 'rollback', 'undo']),
-    batch_id: z.uuid().describe('Shared by the parts of one change'),
+    batch_id: uuid.describe('Shared by the parts of one change'),
     position: z.int().describe('Place among the parts of the change, from 0'),
-    proposal_id: z.uuid().nullable(),
+    proposal_id: uuid.nullable(),
     config_version: configVersionNumber,
     previous_version: nullableVersion.describe('Version that all instances get when the rollout is aborted'),
     digest: configDigestText,
@@ -43,8 +43,8 @@ export const DeploymentBody = z
         '`nothing_to_undo` or `changed_since`',
       ),
     reason: z.string().nullable(),
-    requested_by: z.uuid().nullable(),
-    approval_id: z.uuid().nullable(),
+    requested_by: uuid.nullable(),
+    approval_id: uuid.nullable(),
     created_at: timestamp,
     started_at: timestamp.nullable(),
     ended_at: timestamp.nullable(),
@@ -59,15 +59,15 @@ export const LedgerRowBody = z
     seq: z.int().describe('Counts from 1 in each environment, without gaps'),
     at: timestamp,
     event: z.enum(ledgerEvents),
-    deployment_id: z.uuid(),
+    deployment_id: uuid,
     stable_version: nullableVersion,
     stable_digest: configDigestText.nullable(),
     candidate_version: nullableVersion,
     candidate_digest: configDigestText.nullable(),
     candidate_percentage: percentage,
-    approval_id: z.uuid().nullable().describe('The request that allowed it'),
-    approvers: z.array(z.uuid()),
-    actor_id: z.uuid().nullable().describe('User who acted; null for the rollout itself'),
+    approval_id: uuid.nullable().describe('The request that allowed it'),
+    approvers: z.array(uuid),
+    actor_id: uuid.nullable().describe('User who acted; null for the rollout itself'),
     evidence: z.record(z.string(), z.json()),
     prev_hash: z.string(),
     hash: z.string().describe('SHA-256 of the row and the hash of the row before it (RFC 8785)'),
@@ -141,7 +141,7 @@ const ProposedChangeBody = z
 
 /** A proposal as it is stored. */
 export const ProposalBody = z
-  .object({ proposal_id: z.uuid(), reason: z.string(), changes: z.array(ProposedChangeBody) })
+  .object({ proposal_id: uuid, reason: z.string(), changes: z.array(ProposedChangeBody) })
   .meta({ id: 'ConfigProposal' });
 
 /** A proposal that rolls out at once, with its deployments. */

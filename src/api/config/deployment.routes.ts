@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { rolloutStatuses } from '../../domain/config/config-rollout.ts';
 import type { RolloutCommand } from '../../domain/config/config-rollout.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { idParams } from '../../platform/value-schemas.ts';
+import { idParams, uuid } from '../../platform/value-schemas.ts';
 import { assertCommandable } from '../../services/config/config-rollout.service.ts';
 import { commandRollout, rollbackConfig } from '../../services/config/config-change.service.ts';
 import { configRollback } from '../../services/config/config-rollback.action.ts';
@@ -29,7 +29,7 @@ const getDeploymentHistory = route({
     ...pageQuery,
     environment: configEnvironment.optional(),
     status: z.enum(rolloutStatuses).optional(),
-    batch_id: z.uuid().optional(),
+    batch_id: uuid.optional(),
   }),
   responses: { 200: pageOf(DeploymentBody) },
   problems: ['request.cursor-invalid'],

@@ -1,16 +1,16 @@
 import { z } from 'zod';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 import { flagContent, flagEnvironment } from '../../services/flag/flag.payload.ts';
 
 /** A flag in one environment. */
 export const FlagBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     key: z.string(),
     environment: flagEnvironment,
     ...flagContent.shape,
     off_is_safe: z.boolean().describe('False: switching it off is not safe, so there is no emergency-off'),
-    updated_by: z.uuid().nullable(),
+    updated_by: uuid.nullable(),
     created_at: timestamp,
     updated_at: timestamp,
     version: z.int(),
@@ -20,7 +20,7 @@ export const FlagBody = z
 /** One version of a flag. */
 export const FlagHistoryBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     key: z.string(),
     environment: flagEnvironment,
     version: z.int(),
@@ -28,9 +28,9 @@ export const FlagHistoryBody = z
     definition: flagContent.extend({
       off_is_safe: flagContent.shape.off_is_safe.describe('Absent in versions from before a flag could say so'),
     }),
-    changed_by: z.uuid().nullable(),
+    changed_by: uuid.nullable(),
     reason: z.string().nullable(),
-    approval_id: z.uuid().nullable().describe('The request that allowed the change'),
+    approval_id: uuid.nullable().describe('The request that allowed the change'),
     created_at: timestamp,
   })
   .meta({ id: 'FeatureFlagHistoryEntry' });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { idParams, timestampInput } from '../../platform/value-schemas.ts';
+import { idParams, timestampInput, uuid } from '../../platform/value-schemas.ts';
 import { findSilence, silencesQuery } from '../../services/health/alert.queries.ts';
 import { changeSilence, createSilence, endSilence } from '../../services/health/alert-silence.service.ts';
 import { reply, route } from '../http/route.ts';
@@ -59,7 +59,7 @@ const createAlertSilence = route({
   permission: 'health:configure',
   gate: 'mfa',
   body: z.strictObject({
-    threshold_id: z.uuid().nullable().default(null).describe('Null silences every alert of the tenant'),
+    threshold_id: uuid.nullable().default(null).describe('Null silences every alert of the tenant'),
     reason: silenceReason,
     starts_at: timestampInput.optional().describe('Now when omitted'),
     ends_at: timestampInput,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { alertAggregates, alertComparators, alertSeverities, alertStatuses, isClearSide } from '../../domain/health/alert.ts';
 import { allHealthMetrics } from '../../domain/health/health-metric.ts';
-import { lineText, proseText, timestamp } from '../../platform/value-schemas.ts';
+import { lineText, proseText, timestamp, uuid } from '../../platform/value-schemas.ts';
 
 /** Thresholds of one tenant at most; each costs a query in every evaluation. */
 const maxThresholds = 100;
@@ -34,7 +34,7 @@ const settingFields = {
     .describe('How long it must be broken before the alert fires'),
   severity: z.enum(alertSeverities).default('warning'),
   channel_ids: z
-    .array(z.uuid())
+    .array(uuid)
     .max(20)
     .refine((ids) => new Set(ids).size === ids.length, 'must name each channel once')
     .default([])
@@ -79,7 +79,7 @@ export const ThresholdsInput = z
 /** A threshold with its present state. */
 const ThresholdBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     ...settingFields,
     clear_threshold: limit.describe('Value at which a firing alert ends'),
     window_seconds: z.int().describe('0: only the newest measurement'),
@@ -95,7 +95,7 @@ export const ThresholdsBody = z
   .object({
     version: z.int().describe('Send as If-Match; 0 for the set that the tenant began with'),
     updated_at: timestamp.nullable(),
-    updated_by: z.uuid().nullable(),
+    updated_by: uuid.nullable(),
     thresholds: z.array(ThresholdBody),
   })
   .meta({ id: 'AlertThresholds' });
@@ -103,8 +103,8 @@ export const ThresholdsBody = z
 /** One episode of a threshold. */
 export const AlertBody = z
   .object({
-    id: z.uuid(),
-    threshold_id: z.uuid(),
+    id: uuid,
+    threshold_id: uuid,
     name: z.string(),
     metric: z.string(),
     severity: z.enum(alertSeverities),
@@ -127,14 +127,14 @@ export const AlertBody = z
 /** A silence of alerts. */
 export const SilenceBody = z
   .object({
-    id: z.uuid(),
-    threshold_id: z.uuid().nullable().describe('Null silences every alert of the tenant'),
-    owner_id: z.uuid(),
+    id: uuid,
+    threshold_id: uuid.nullable().describe('Null silences every alert of the tenant'),
+    owner_id: uuid,
     reason: z.string(),
     starts_at: timestamp,
     ends_at: timestamp,
     ended_at: timestamp.nullable().describe('Set when it was ended early'),
-    ended_by: z.uuid().nullable(),
+    ended_by: uuid.nullable(),
     lapse_told_at: timestamp.nullable().describe('When the channels and the owner were notified of its end'),
     version: z.int(),
     created_at: timestamp,

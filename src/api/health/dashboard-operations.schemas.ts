@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { rolloutStatuses } from '../../domain/config/config-rollout.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 import {
   failingIntegrationsQuery,
   openRolloutsQuery,
@@ -19,7 +19,7 @@ export const rollouts = dashboardSection({
       items: z
         .array(
           z.object({
-            id: z.uuid(),
+            id: uuid,
             environment: environmentName,
             kind: z.enum(['rollout', 'rollback', 'undo']),
             config_version: z.int(),
@@ -49,7 +49,7 @@ export const integrations = dashboardSection({
       items: z
         .array(
           z.object({
-            id: z.uuid(),
+            id: uuid,
             name: z.string(),
             environment: environmentName,
             last_sync_at: timestamp.nullable(),

@@ -3,7 +3,7 @@ import { refusal } from '../../domain/approval/approval.ts';
 import { fourEyesWarnings } from '../../domain/approval/four-eyes-state.ts';
 import { chainStates } from '../../domain/audit/audit-chain.ts';
 import { alertSeverities } from '../../domain/health/alert.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 import { approvalOfRow } from '../../services/approval/approval-row.queries.ts';
 import {
   auditHeadQuery,
@@ -56,10 +56,10 @@ const approvals = dashboardSection({
       items: z
         .array(
           z.object({
-            id: z.uuid(),
+            id: uuid,
             action: z.string(),
             environment: environmentName.nullable(),
-            requested_by: z.uuid(),
+            requested_by: uuid,
             is_mine: z.boolean().describe('Whether the caller can approve it now'),
             review_due_at: timestamp,
             created_at: timestamp,
@@ -131,7 +131,7 @@ const flags = dashboardSection({
           environment: environmentName,
           change: z.enum(['created', 'updated', 'toggled', 'emergency_off']),
           version: z.int(),
-          changed_by: z.uuid().nullable(),
+          changed_by: uuid.nullable(),
           changed_at: timestamp,
         }),
       ),
@@ -154,7 +154,7 @@ const alerts = dashboardSection({
       items: z
         .array(
           z.object({
-            id: z.uuid(),
+            id: uuid,
             name: z.string(),
             severity: z.enum(alertSeverities),
             value: z.number().nullable().describe('Value when it fired'),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { alertSeverities } from '../../domain/health/alert.ts';
 import { allHealthMetrics, healthComponents } from '../../domain/health/health-metric.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 
 const status = z
   .enum(['up', 'degraded', 'unknown', 'down'])
@@ -37,7 +37,7 @@ export const SystemHealthBody = z
     ),
     alerts: z.array(
       z.object({
-        id: z.uuid(),
+        id: uuid,
         name: z.string(),
         metric: z.string(),
         severity: z.enum(alertSeverities),

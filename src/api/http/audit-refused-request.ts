@@ -28,7 +28,8 @@ export async function auditRefusedRequest(
   const counts = problem.status === 403 || (route.method !== 'get' && refusals.has(problem.status));
   // Asking for the factor is the first half of every gated call, not an attempt to get around it.
   if (!counts || route.permission === 'public' || (problem.code === 'mfa.required' && ctx.get('x-mfa-token') === '')) return;
-  const ids = Object.values(ctx.params ?? {});
+  // As the route reads them, so that a row has one name in the audit; who lacks the permission may have sent anything.
+  const ids = Object.values(route.params?.safeParse(ctx.params).data ?? ctx.params ?? {});
   try {
     await auditRefusal(deps.db, actor, {
       event: route.operationId,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { accountActKinds } from '../../domain/approval/independence.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { idParams, proseText, timestamp } from '../../platform/value-schemas.ts';
+import { idParams, proseText, timestamp, uuid } from '../../platform/value-schemas.ts';
 import { accountActsQuery } from '../../services/identity/account-act/account-act.queries.ts';
 import { confirmAccount } from '../../services/identity/account-act/account-confirmation.service.ts';
 import { reply, route } from '../http/route.ts';
@@ -10,17 +10,17 @@ const tag = 'user';
 
 const accountAct = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     kind: z.enum(accountActKinds),
     detail: z.string().nullable().describe('What was changed: role codes, masked addresses'),
-    target_id: z.uuid().describe('The account'),
+    target_id: uuid.describe('The account'),
     target_name: z.string(),
-    actor_id: z.uuid().describe('Who did it, and stands behind the account while the act is open'),
+    actor_id: uuid.describe('Who did it, and stands behind the account while the act is open'),
     actor_name: z.string(),
-    approval_id: z.uuid().nullable().describe('The request that carried it out; null for what one person did alone'),
+    approval_id: uuid.nullable().describe('The request that carried it out; null for what one person did alone'),
     closes_at: timestamp.nullable().describe('When it ages out; what one person did alone never does'),
     closed_at: timestamp.nullable(),
-    closed_by: z.uuid().nullable(),
+    closed_by: uuid.nullable(),
     closed_by_name: z.string().nullable(),
     close_reason: z.enum(['confirmed', 'named']).nullable(),
     is_open: z.boolean(),
@@ -41,8 +41,8 @@ const getAccountActs = route({
   gate: 'none',
   query: z.strictObject({
     ...pageQuery,
-    user_id: z.uuid().optional().describe('The account'),
-    actor_id: z.uuid().optional().describe('Who did it'),
+    user_id: uuid.optional().describe('The account'),
+    actor_id: uuid.optional().describe('Who did it'),
     state: z.enum(['open', 'closed']).optional(),
   }),
   responses: { 200: pageOf(accountAct) },
@@ -56,7 +56,7 @@ const howConfirmed = {
   note: proseText(500).nullable().default(null),
 };
 
-const shownActs = z.array(z.uuid()).min(1).max(200).describe('Ids of the open acts that were shown');
+const shownActs = z.array(uuid).min(1).max(200).describe('Ids of the open acts that were shown');
 
 const confirmProblems = [
   'mfa.required',
@@ -97,7 +97,7 @@ const confirmUsers = route({
   gate: 'mfa',
   body: z.strictObject({
     ...howConfirmed,
-    accounts: z.array(z.strictObject({ user_id: z.uuid(), acts: shownActs })).min(1).max(100),
+    accounts: z.array(z.strictObject({ user_id: uuid, acts: shownActs })).min(1).max(100),
   }),
   responses: { 204: null },
   problems: confirmProblems,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { approvalStatuses } from '../../domain/approval/approval.ts';
 import { factorCodePattern } from '../../domain/identity/mfa.ts';
-import { email, passwordInput, phoneNumber, timestamp } from '../../platform/value-schemas.ts';
+import { email, passwordInput, phoneNumber, timestamp, uuid } from '../../platform/value-schemas.ts';
 import { decisionReason } from '../approval/approval.schemas.ts';
 
 /** The tokens of a session, as every way of signing in answers. */
@@ -11,7 +11,7 @@ export const tokenPair = z
     token_type: z.literal('Bearer'),
     expires_in: z.number().int().describe('Seconds until the access token expires'),
     refresh_token: z.string().describe('Can be exchanged once, at /auth/refresh, for a new pair'),
-    session_id: z.uuid(),
+    session_id: uuid,
   })
   .meta({ id: 'TokenPair' });
 
@@ -51,7 +51,7 @@ export const factorRecoveryBody = z
 /** A request to have a lost factor removed, as somebody sees it who has given no more than the password. */
 export const factorRecovery = z
   .object({
-    approval_id: z.uuid(),
+    approval_id: uuid,
     status: z.enum(approvalStatuses).describe('`pending` until somebody has decided; `approved` until it is carried out'),
     review_due_at: timestamp.describe('Until when it can be decided'),
     execution_due_at: timestamp.nullable(),

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { factorCodePattern } from '../../domain/identity/mfa.ts';
-import { sha256Hex } from '../../platform/value-schemas.ts';
+import { sha256Hex, uuid } from '../../platform/value-schemas.ts';
 import { answerChallenge, openChallenge } from '../../services/identity/sign-in/mfa-challenge.service.ts';
 import { factorOwner } from '../../services/identity/sign-in/second-factor.service.ts';
 import { route } from '../http/route.ts';
 
 const MfaChallengeView = z
   .object({
-    challenge_id: z.uuid(),
+    challenge_id: uuid,
     action: z.string(),
     payload_digest: z.string(),
     method: z.enum(['totp', 'email']).describe('An authenticator app (or a recovery code), or a code sent by e-mail'),
@@ -58,7 +58,7 @@ const verifyMfaCode = route({
   gate: 'none',
   idempotency: false,
   body: z.strictObject({
-    challenge_id: z.uuid(),
+    challenge_id: uuid,
     code: z.string().max(19).regex(factorCodePattern, 'must be six digits or a recovery code'),
   }),
   responses: { 200: MfaTokenView },

@@ -7,11 +7,11 @@ import {
   revokeModulePermission,
 } from '../../services/identity/role/module-permission.service.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { idParams } from '../../platform/value-schemas.ts';
+import { idParams, uuid } from '../../platform/value-schemas.ts';
 import { reply, route } from '../http/route.ts';
 import { modulePermissionCreation, modulePermissionValues, modulePermissionView } from './module-permission.schemas.ts';
 
-const moduleParams = z.object({ id: z.uuid(), agent: z.enum(softwareModules) });
+const moduleParams = z.object({ id: uuid, agent: z.enum(softwareModules) });
 
 const getModulePermissions = route({
   operationId: 'getAgentPermissions',

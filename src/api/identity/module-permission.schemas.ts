@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { softwareModules } from '../../domain/identity/module-permission.ts';
-import { timestampInput, timestamp } from '../../platform/value-schemas.ts';
+import { timestampInput, timestamp, uuid } from '../../platform/value-schemas.ts';
 
 /** What a person may do in one software module, as it is shown. */
 export const modulePermissionView = z
   .object({
-    id: z.uuid(),
-    user_id: z.uuid(),
+    id: uuid,
+    user_id: uuid,
     agent_name: z.enum(softwareModules),
     can_create: z.boolean(),
     can_read: z.boolean(),
     can_update: z.boolean(),
     can_delete: z.boolean(),
-    granted_by: z.uuid().nullable(),
+    granted_by: uuid.nullable(),
     expires_at: timestamp.nullable(),
     is_expired: z.boolean().describe('As of now; an expired permission grants nothing'),
     created_at: timestamp,

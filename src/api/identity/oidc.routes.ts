@@ -10,7 +10,7 @@ import { userIdentities } from '../../services/identity/user-identity.queries.ts
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { userLinkIdentity, userUnlinkIdentity } from '../../services/identity/user-identity.action.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, timestamp } from '../../platform/value-schemas.ts';
+import { idParams, timestamp, uuid } from '../../platform/value-schemas.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { tokenPair } from './auth.schemas.ts';
 
@@ -79,7 +79,7 @@ const completeOidcSignIn = route({
 });
 
 const identityView = z
-  .object({ id: z.uuid(), issuer: z.string(), subject: z.string(), created_at: timestamp })
+  .object({ id: uuid, issuer: z.string(), subject: z.string(), created_at: timestamp })
   .meta({ id: 'UserIdentity' });
 
 const getUserIdentities = route({
@@ -96,7 +96,7 @@ const getUserIdentities = route({
   handler: async ({ params, actor, deps }) => ({ items: await userIdentities(deps.db, actor, params.id) }),
 });
 
-const identityParams = z.object({ id: z.uuid(), identityId: z.uuid() });
+const identityParams = z.object({ id: uuid, identityId: uuid });
 
 function linkPayload({ params, body }: { params: { id: string }; body: object }) {
   return { user_id: params.id, ...body };

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { timeZone, timestamp } from '../../platform/value-schemas.ts';
+import { timeZone, timestamp, uuid } from '../../platform/value-schemas.ts';
 import { permissionNames } from './role.schemas.ts';
 
 /** The signed-in person as it is shown. */
 export const profileView = z
   .object({
-    id: z.uuid(),
-    tenant_id: z.uuid(),
+    id: uuid,
+    tenant_id: uuid,
     tenant_name: z.string(),
     email: z.string().nullable(),
     pending_email: z.string().nullable().describe('Entered by somebody else: POST /users/me/address/code confirms it'),

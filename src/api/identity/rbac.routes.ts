@@ -8,6 +8,7 @@ import { moduleGrants } from '../../services/identity/role/module-permission.que
 import { roleNames } from '../../services/identity/role/role.queries.ts';
 import { Problem } from '../../platform/problem.ts';
 import { route } from '../http/route.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 const permissionName = z.enum(allPermissions as [Permission, ...Permission[]]);
 
@@ -24,7 +25,7 @@ const getRbacRoles = route({
     200: z.array(
       z
         .object({
-          id: z.uuid(),
+          id: uuid,
           code: z.string(),
           name: z.string(),
           description: z.string(),
@@ -72,7 +73,7 @@ const checkPermission = route({
   gate: 'none',
   body: z
     .strictObject({
-      user_id: z.uuid().optional().describe('Defaults to the caller'),
+      user_id: uuid.optional().describe('Defaults to the caller'),
       permission: permissionName.optional(),
       agent_module: z
         .strictObject({ name: z.enum(softwareModules), action: z.enum(['create', 'read', 'update', 'delete']) })

@@ -4,12 +4,12 @@ import { userAssignRole, userReviewRole, userRevokeRole } from '../../services/i
 import { pageOf, pageQuery, toPage } from '../../platform/database/keyset-page.ts';
 import { rightsAt, roleAssignments } from '../../services/identity/role/role-assignment-history.queries.ts';
 import { reply, route } from '../http/route.ts';
-import { idParams, timestampInput } from '../../platform/value-schemas.ts';
+import { idParams, timestampInput, uuid } from '../../platform/value-schemas.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { assignmentView, ledgerEntry, userRights } from './role-assignment.schemas.ts';
 import { roleGrant } from './user.schemas.ts';
 
-const assignmentParams = z.object({ id: z.uuid(), assignmentId: z.uuid() });
+const assignmentParams = z.object({ id: uuid, assignmentId: uuid });
 
 function assignPayload({ params, body }: { params: { id: string }; body: object }) {
   return { user_id: params.id, ...body };
@@ -94,8 +94,8 @@ const getRoleAssignmentHistory = route({
   gate: 'none',
   query: z.strictObject({
     ...pageQuery,
-    role_id: z.uuid().optional(),
-    user_id: z.uuid().optional(),
+    role_id: uuid.optional(),
+    user_id: uuid.optional(),
     from: timestampInput.optional().describe('Assigned at or after this time'),
     to: timestampInput.optional().describe('Assigned before this time'),
     at: timestampInput.optional().describe('In force at this time'),

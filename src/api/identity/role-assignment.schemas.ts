@@ -1,19 +1,19 @@
 import { z } from 'zod';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 import { permissionNames } from './role.schemas.ts';
 
 const assignment = {
-  id: z.uuid(),
-  user_id: z.uuid(),
-  role_id: z.uuid(),
-  assigned_by: z.uuid().nullable(),
-  approval_id: z.uuid().nullable().describe('The approved request under which it was assigned'),
+  id: uuid,
+  user_id: uuid,
+  role_id: uuid,
+  assigned_by: uuid.nullable(),
+  approval_id: uuid.nullable().describe('The approved request under which it was assigned'),
   reason: z.string().nullable(),
   assigned_at: timestamp,
   valid_until: timestamp.nullable(),
   review_due_at: timestamp.nullable(),
   revoked_at: timestamp.nullable(),
-  revoked_by: z.uuid().nullable().describe('Null if it lapsed'),
+  revoked_by: uuid.nullable().describe('Null if it lapsed'),
 };
 
 /** A row of the ledger of role assignments. */
@@ -33,7 +33,7 @@ export const ledgerEntry = z
 /** What a person could do at a time, and by which roles. */
 export const userRights = z
   .object({
-    user_id: z.uuid(),
+    user_id: uuid,
     at: timestamp,
     status: z.enum(['active', 'inactive', 'deleted']).nullable().describe('Null before the account was created'),
     roles: z.array(z.string()).describe('Codes, including inherited roles'),
@@ -42,12 +42,12 @@ export const userRights = z
     role_definitions: z
       .array(
         z.object({
-          role_id: z.uuid(),
+          role_id: uuid,
           code: z.string(),
           permissions: z.array(z.string()),
           changed_at: timestamp.describe('Since when the role had these permissions'),
-          changed_by: z.uuid().nullable().describe('Null for the default of a system role'),
-          approval_id: z.uuid().nullable(),
+          changed_by: uuid.nullable().describe('Null for the default of a system role'),
+          approval_id: uuid.nullable(),
         }),
       )
       .describe('Own permissions of each of these roles at that time'),

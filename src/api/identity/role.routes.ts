@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idParams } from '../../platform/value-schemas.ts';
+import { idParams, uuid } from '../../platform/value-schemas.ts';
 import { roleCreate, roleCreatePayload } from '../../services/identity/role/role-create.action.ts';
 import { roleDelete } from '../../services/identity/role/role-delete.action.ts';
 import { roleChange, roleUpdate } from '../../services/identity/role/role-update.action.ts';
@@ -46,7 +46,7 @@ const createRole = route({
     const { body, scope } = context;
     return context.change(async (tx) => {
       const { role_id } = await runGatedAction(tx, context, roleCreate.prepare(body));
-      const id = z.uuid().parse(role_id);
+      const id = uuid.parse(role_id);
       return presentRole(tx, scope, id, { location: `/admin/roles/${id}` });
     });
   },

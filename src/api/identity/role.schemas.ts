@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { allPermissions } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 
 /** Names of the catalogue, as answers list them. */
 export const permissionNames = z.array(z.enum(allPermissions as [Permission, ...Permission[]]));
@@ -9,12 +9,12 @@ export const permissionNames = z.array(z.enum(allPermissions as [Permission, ...
 /** A role of the tenant as it is shown. */
 export const roleView = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     code: z.string(),
     name: z.string(),
     description: z.string(),
     is_system_role: z.boolean(),
-    parent_role_id: z.uuid().nullable(),
+    parent_role_id: uuid.nullable(),
     ancestors: z.array(z.string()).describe('Codes of the roles it inherits from, nearest first'),
     coarse_role: z.enum(['sysadmin', 'admin', 'user']),
     permissions: permissionNames.describe('Its own permissions, without inherited ones'),
@@ -28,7 +28,7 @@ export const roleView = z
 /** What a role gives, by where it comes from. */
 export const rolePermissionMatrix = z
   .object({
-    role_id: z.uuid(),
+    role_id: uuid,
     code: z.string(),
     is_immutable: z.boolean(),
     permissions: permissionNames.describe('Own permissions of the role'),

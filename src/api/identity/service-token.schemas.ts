@@ -2,21 +2,21 @@ import { z } from 'zod';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { allPermissions } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
-import { lineText, timestamp, timestampInput } from '../../platform/value-schemas.ts';
+import { lineText, timestamp, timestampInput, uuid } from '../../platform/value-schemas.ts';
 
 /** A service token as it is shown. */
 export const serviceTokenView = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     name: z.string(),
     last4: z.string().describe('Last characters of the token, to tell tokens apart'),
     environment: z.enum(environmentNames).nullable(),
     permissions: z.array(z.string()),
-    created_by: z.uuid().nullable(),
+    created_by: uuid.nullable(),
     created_at: timestamp,
     expires_at: timestamp.nullable(),
     revoked_at: timestamp.nullable(),
-    revoked_by: z.uuid().nullable(),
+    revoked_by: uuid.nullable(),
   })
   .meta({ id: 'ServiceToken' });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { idParams, timestamp } from '../../platform/value-schemas.ts';
+import { idParams, timestamp, uuid } from '../../platform/value-schemas.ts';
 import { notifySessionsEnded } from '../../services/identity/account-notification.service.ts';
 import { userSessions } from '../../services/identity/sign-in/session.queries.ts';
 import { forceLogout } from '../../services/identity/sign-in/session.service.ts';
@@ -8,8 +8,8 @@ import { route } from '../http/route.ts';
 
 const sessionView = z
   .object({
-    id: z.uuid(),
-    user_id: z.uuid(),
+    id: uuid,
+    user_id: uuid,
     method: z.enum(['password', 'oidc', 'bearer']),
     ip: z.string().nullable(),
     user_agent: z.string().nullable(),

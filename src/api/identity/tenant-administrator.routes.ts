@@ -4,7 +4,7 @@ import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-pa
 import { read, readAll } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { notFound } from '../../platform/problem.ts';
-import { email, idParams, timestamp, personName, reasonText } from '../../platform/value-schemas.ts';
+import { email, idParams, timestamp, personName, reasonText, uuid } from '../../platform/value-schemas.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { namingPageQuery, namingQuery, namingStates } from '../../services/identity/administrator-naming/administrator-naming.queries.ts';
 import { takeBackNaming } from '../../services/identity/administrator-naming/administrator-naming.service.ts';
@@ -18,23 +18,23 @@ const tag = 'tenant';
 
 const naming = z
   .object({
-    id: z.uuid(),
-    tenant_id: z.uuid(),
+    id: uuid,
+    tenant_id: uuid,
     email: z.string(),
     full_name: z.string(),
     purpose: z.enum(accountLinkPurposes),
     reason: z.string(),
     state: z.enum(namingStates),
-    named_by: z.uuid().nullable(),
+    named_by: uuid.nullable(),
     named_by_name: z.string().nullable(),
-    approval_id: z.uuid().nullable().describe('The request of the staff; null for the first administrators of a new tenant'),
-    user_id: z.uuid().nullable().describe('The account in the tenant; null until the link is sent'),
+    approval_id: uuid.nullable().describe('The request of the staff; null for the first administrators of a new tenant'),
+    user_id: uuid.nullable().describe('The account in the tenant; null until the link is sent'),
     sent_at: timestamp.nullable(),
     expires_at: timestamp.nullable().describe('Until when the link can be used'),
     used_at: timestamp.nullable(),
     counts_from: timestamp.nullable().describe('From when decisions of the person count; until then the naming can be taken back'),
     taken_back_at: timestamp.nullable(),
-    taken_back_by: z.uuid().nullable(),
+    taken_back_by: uuid.nullable(),
     taken_back_by_name: z.string().nullable(),
     created_at: timestamp,
   })
@@ -105,7 +105,7 @@ const takeBackTenantAdministrator = route({
     'service tokens have ended.',
   permission: 'tenant:manage',
   gate: 'mfa',
-  params: z.object({ id: z.uuid(), namingId: z.uuid() }),
+  params: z.object({ id: uuid, namingId: uuid }),
   body: z.strictObject({ reason: reasonText }).meta({ id: 'AdministratorTakeBack' }),
   responses: { 200: naming },
   problems: ['mfa.required', 'resource.not-found', 'resource.conflict'],

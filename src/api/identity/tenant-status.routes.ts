@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { idParams, reasonText } from '../../platform/value-schemas.ts';
+import { idParams, reasonText, uuid } from '../../platform/value-schemas.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { tenantSetStatus } from '../../services/identity/tenant-set-status.action.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
@@ -13,7 +13,7 @@ const statusChange = z
 
 const tenantStatus = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     status: z.enum(['active', 'suspended']),
     version: z.int().describe('Increases with every change of the tenant'),
   })

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { email, lineText, passwordInput, personName, phoneNumber, timeZone, timestamp } from '../../platform/value-schemas.ts';
+import { email, lineText, passwordInput, personName, phoneNumber, timeZone, timestamp, uuid } from '../../platform/value-schemas.ts';
 
 const settings = {
   name: lineText(200),
@@ -18,7 +18,7 @@ const domain = z
 /** A tenant as it is shown. */
 export const tenantView = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     ...settings,
     time_zone: z.string(),
     domain: z.string(),
@@ -66,8 +66,8 @@ export const tenantCreation = z
 /** What creating a tenant has made. */
 export const tenantCreated = z
   .object({
-    id: z.uuid(),
-    super_admin_id: z.uuid().nullable().describe('Null where administrators were named, who get a link first'),
-    naming_ids: z.array(z.uuid()).describe('Of the administrators, in their order; see GET /tenants/{id}/administrators'),
+    id: uuid,
+    super_admin_id: uuid.nullable().describe('Null where administrators were named, who get a link first'),
+    naming_ids: z.array(uuid).describe('Of the administrators, in their order; see GET /tenants/{id}/administrators'),
   })
   .meta({ id: 'TenantCreated' });

@@ -10,7 +10,7 @@ import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-pa
 import type { ReadSource, ReadScope } from '../../platform/database/read.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
-import { idParams, reasonText } from '../../platform/value-schemas.ts';
+import { idParams, reasonText, uuid } from '../../platform/value-schemas.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 import { reply, route } from '../http/route.ts';
 import { userChange, userCreation, userView } from './user.schemas.ts';
@@ -56,7 +56,7 @@ const getUserById = route({
 });
 
 /** The result of `user.create`. */
-const createdUser = z.object({ user_id: z.uuid() });
+const createdUser = z.object({ user_id: uuid });
 
 /** What `user.create` makes of a password; it never leaves the API. */
 async function withPasswordHash(deps: Pick<SignInDeps, 'passwords'>, account: object, body: z.output<typeof userCreation>) {
@@ -146,7 +146,7 @@ const deleteUser = route({
   requiresIfMatch: true,
   params: idParams,
   query: z.strictObject({
-    transfer_to: z.uuid().optional().describe('User who becomes the owner of what this user owns'),
+    transfer_to: uuid.optional().describe('User who becomes the owner of what this user owns'),
     reason: reasonText.optional(),
   }),
   responses: { 202: ApprovalBody, 204: null },

@@ -1,11 +1,22 @@
 import { z } from 'zod';
-import { email, lineText, passwordInput, personName, phoneNumber, reasonText, timeZone, timestamp, timestampInput } from '../../platform/value-schemas.ts';
+import {
+  email,
+  lineText,
+  passwordInput,
+  personName,
+  phoneNumber,
+  reasonText,
+  timeZone,
+  timestamp,
+  timestampInput,
+  uuid,
+} from '../../platform/value-schemas.ts';
 
 /** A role that a person holds now, as part of the person. */
 const heldRole = z
   .object({
-    assignment_id: z.uuid(),
-    role_id: z.uuid(),
+    assignment_id: uuid,
+    role_id: uuid,
     code: z.string(),
     name: z.string(),
     valid_until: timestamp.nullable().describe('When it ends automatically, by its end or its review'),
@@ -15,8 +26,8 @@ const heldRole = z
 /** An account with its portal profile and roles: the superset of all users' fields (X-4). */
 export const userView = z
   .object({
-    id: z.uuid(),
-    tenant_id: z.uuid(),
+    id: uuid,
+    tenant_id: uuid,
     email: z.string().nullable(),
     pending_email: z.string().nullable().describe('Entered by somebody else; counts once its owner has confirmed it'),
     phone_number: z.string().nullable(),
@@ -57,7 +68,7 @@ const accountFields = {
 /** A role to assign; times are RFC 3339. */
 export const roleGrant = z
   .strictObject({
-    role_id: z.uuid(),
+    role_id: uuid,
     valid_until: timestampInput.nullable().default(null).describe('When the role ends automatically'),
     review_due_at: timestampInput.nullable().default(null).describe('When the role lapses unless it is confirmed'),
     reason: reasonText.nullable().default(null),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { SyncJobView } from '../../domain/integration/integration-sync.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { idParams } from '../../platform/value-schemas.ts';
+import { idParams, uuid } from '../../platform/value-schemas.ts';
 import { assertIntegrationListed, integrationOfList } from '../../services/integration/integration.queries.ts';
 import { awaitSyncEnd, cancelSyncJob, triggerSync } from '../../services/integration/integration-sync.service.ts';
 import { findSyncJob, syncJobsQuery } from '../../services/integration/integration-sync.queries.ts';
@@ -10,7 +10,7 @@ import { reply, route } from '../http/route.ts';
 import { SyncJobBody } from './integration.schemas.ts';
 
 const tag = 'integration';
-const jobParams = z.object({ id: z.uuid(), jobId: z.uuid() });
+const jobParams = z.object({ id: uuid, jobId: uuid });
 
 /** What a command has stored is the job, or the id of the one that was joined. */
 function jobIdOf(stored: unknown): string {

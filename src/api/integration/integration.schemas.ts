@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 import { integrationConfig, integrationEnvironment } from '../../services/integration/integration.payload.ts';
 import { integrationKinds, maskedSecret, strikeReasons, syncStatuses, syncTriggers } from '../../domain/integration/integration.ts';
 import { rotationStatuses } from '../../domain/integration/key-rotation.ts';
@@ -9,7 +9,7 @@ const version = z.int().describe('Send as ETag in If-Match');
 /** An integration as the API shows it, to whomever: without its secret (S2-58). */
 export const IntegrationBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     name: z.string(),
     kind: z.enum(integrationKinds),
     environment: integrationEnvironment,
@@ -29,7 +29,7 @@ export const IntegrationBody = z
     quarantined_at: timestamp
       .nullable()
       .describe('Since when it is not read, because of two strikes; a new configuration or `…/release` ends it'),
-    created_by: z.uuid().nullable(),
+    created_by: uuid.nullable(),
     created_at: timestamp,
     updated_at: timestamp,
     version,
@@ -59,8 +59,8 @@ export const SecretUsesBody = z
   .object({
     uses: z.array(
       z.object({
-        integration_id: z.uuid(),
-        rotation_id: z.uuid().nullable().describe('Null: the integration uses it now'),
+        integration_id: uuid,
+        rotation_id: uuid.nullable().describe('Null: the integration uses it now'),
       }),
     ),
   })
@@ -69,11 +69,11 @@ export const SecretUsesBody = z
 /** A record of the remote system as it was last fetched or received. */
 export const IntegrationRecordBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     external_id: z.string(),
     payload: z.record(z.string(), z.unknown()).describe('Members whose names look like secrets are hidden'),
     payload_digest: z.string().describe('Hex SHA-256 of the canonical payload'),
-    sync_job_id: z.uuid().nullable().describe('The sync that wrote it; null when it came by webhook'),
+    sync_job_id: uuid.nullable().describe('The sync that wrote it; null when it came by webhook'),
     missing_since: timestamp
       .nullable()
       .describe('Since when the remote system no longer has it; the next complete sync removes it'),
@@ -87,10 +87,10 @@ const count = (what: string) => z.int().min(0).describe(what);
 /** A sync: the operation that a caller follows to its final status. */
 export const SyncJobBody = z
   .object({
-    id: z.uuid(),
-    integration_id: z.uuid(),
+    id: uuid,
+    integration_id: uuid,
     trigger: z.enum(syncTriggers),
-    requested_by: z.uuid().nullable(),
+    requested_by: uuid.nullable(),
     status: z.enum(syncStatuses).describe('All statuses except `running` are final'),
     created_count: count('New records'),
     updated_count: count('Changed records'),
@@ -116,10 +116,10 @@ export const SyncJobBody = z
 /** A key rotation, step by step. */
 export const KeyRotationBody = z
   .object({
-    id: z.uuid(),
-    integration_id: z.uuid(),
-    requested_by: z.uuid().nullable(),
-    approval_id: z.uuid().nullable(),
+    id: uuid,
+    integration_id: uuid,
+    requested_by: uuid.nullable(),
+    approval_id: uuid.nullable(),
     reason: z.string().nullable(),
     status: z.enum(rotationStatuses).describe('`completed`, `aborted` and `failed` are final'),
     grace_seconds: count('Seconds for which the old key works beside the new one'),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { readAll } from '../../platform/database/read.ts';
 import { newestFirst, newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { idParams } from '../../platform/value-schemas.ts';
+import { idParams, uuid } from '../../platform/value-schemas.ts';
 import { getAction } from '../../services/actions/registry.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { assertIntegrationListed, integrationOfList } from '../../services/integration/integration.queries.ts';
@@ -13,7 +13,7 @@ import { reply, route } from '../http/route.ts';
 import { KeyRotationBody } from './integration.schemas.ts';
 
 const tag = 'integration';
-const rotationParams = z.object({ id: z.uuid(), rotationId: z.uuid() });
+const rotationParams = z.object({ id: uuid, rotationId: uuid });
 const rotationIds = ({ id, rotationId }: z.output<typeof rotationParams>) => ({
   integration_id: id,
   rotation_id: rotationId,

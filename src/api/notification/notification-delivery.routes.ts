@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
 import { Problem } from '../../platform/problem.ts';
-import { email, idParams, timestamp } from '../../platform/value-schemas.ts';
+import { email, idParams, timestamp, uuid } from '../../platform/value-schemas.ts';
 import { redeliver, sendTestNotification } from '../../services/notification/notification-delivery.service.ts';
 import { deliveriesQuery, developmentMailsQuery } from '../../services/notification/notification.queries.ts';
 import { route } from '../http/route.ts';
@@ -32,7 +32,7 @@ const listDeliveries = route({
   gate: 'none',
   query: z.strictObject({
     ...pageQuery,
-    channel_id: z.uuid().optional(),
+    channel_id: uuid.optional(),
     status: z.enum(['pending', 'delivered', 'failed']).optional(),
   }),
   responses: { 200: pageOf(DeliveryBody) },

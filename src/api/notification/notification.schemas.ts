@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { allNotificationEvents } from '../../domain/notification/notification.ts';
-import { lineText, timestamp } from '../../platform/value-schemas.ts';
+import { lineText, timestamp, uuid } from '../../platform/value-schemas.ts';
 
 export const channelName = lineText(100);
 export const channelEvents = z
@@ -12,7 +12,7 @@ export const channelEvents = z
 /** A channel as it is displayed, without its secret. */
 export const ChannelBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     name: z.string(),
     kind: z.enum(['webhook', 'email']),
     url: z.string().nullable(),
@@ -37,9 +37,9 @@ export const ChannelWithSecretBody = ChannelBody.extend({
 /** A delivery as it is displayed. */
 export const DeliveryBody = z
   .object({
-    id: z.uuid(),
-    channel_id: z.uuid().nullable(),
-    user_id: z.uuid().nullable(),
+    id: uuid,
+    channel_id: uuid.nullable(),
+    user_id: uuid.nullable(),
     kind: z.enum(['webhook', 'email']),
     event: z.string(),
     subject: z.string(),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { onboardingStatuses } from '../../domain/onboarding/onboarding.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { email } from '../../platform/value-schemas.ts';
+import { email, uuid } from '../../platform/value-schemas.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { tellAfterCommit } from '../../services/commands/workflow-start.service.ts';
 import {
@@ -28,7 +28,7 @@ import {
 
 const tag = 'onboarding';
 const path = '/api/admin/onboarding';
-const linkParams = z.object({ link_id: z.uuid() });
+const linkParams = z.object({ link_id: uuid });
 
 const createLink = route({
   operationId: 'createOnboardingLink',
@@ -64,7 +64,7 @@ const getLinks = route({
   query: z.strictObject({
     ...pageQuery,
     status: z.enum(onboardingStatuses).optional(),
-    created_by: z.uuid().optional(),
+    created_by: uuid.optional(),
     recipient_email: email.optional(),
   }),
   responses: { 200: pageOf(OnboardingLinkItem) },

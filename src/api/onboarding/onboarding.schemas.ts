@@ -9,9 +9,9 @@ import {
   onboardingStatuses,
   openOnboardingStatuses,
 } from '../../domain/onboarding/onboarding.ts';
-import { email, lineText, passwordInput, personName, reasonText, timestamp, timestampInput } from '../../platform/value-schemas.ts';
+import { email, lineText, passwordInput, personName, reasonText, timestamp, timestampInput, uuid } from '../../platform/value-schemas.ts';
 
-const roleOfLink = z.object({ role_id: z.uuid(), valid_until: timestamp.nullable() });
+const roleOfLink = z.object({ role_id: uuid, valid_until: timestamp.nullable() });
 
 const timing = z.object({
   first_reminder_seconds: z.int(),
@@ -26,12 +26,12 @@ const answers = z.record(z.string().min(1).max(100), z.json());
 /** A link in a list. */
 export const OnboardingLinkItem = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     token_last4: z.string().describe('Last four characters of the token, to tell links apart'),
     recipient_name: z.string(),
     recipient_email: z.string().nullable(),
     purpose: z.string(),
-    created_by: z.uuid(),
+    created_by: uuid,
     status: z.enum(onboardingStatuses),
     capabilities: z.array(z.enum(onboardingCapabilities)),
     expires_at: timestamp,
@@ -50,22 +50,22 @@ export const OnboardingLinkItem = z
 
 /** A link with everything an administrator may see of it. */
 export const OnboardingLinkBody = OnboardingLinkItem.extend({
-  account: z.object({ roles: z.array(roleOfLink), campaign_ids: z.array(z.uuid()) }).nullable(),
+  account: z.object({ roles: z.array(roleOfLink), campaign_ids: z.array(uuid) }).nullable(),
   timing,
   max_expires_at: timestamp,
   progress: z.record(z.string(), z.unknown()),
   last_ip: z.string().nullable(),
   last_user_agent: z.string().nullable(),
   revoked_at: timestamp.nullable(),
-  revoked_by: z.uuid().nullable(),
+  revoked_by: uuid.nullable(),
   revoke_reason: z.string().nullable(),
   outcome: z
     .object({
       account: z.enum(['none', 'created', 'kept_back']),
-      user_id: z.uuid().nullable(),
-      roles_given: z.array(z.uuid()),
+      user_id: uuid.nullable(),
+      roles_given: z.array(uuid),
       roles_waiting: z.array(roleOfLink),
-      campaigns_joined: z.array(z.uuid()),
+      campaigns_joined: z.array(uuid),
     })
     .nullable(),
   reminder_count: z.int(),
@@ -134,10 +134,10 @@ export const linkCreation = z
     account: z
       .strictObject({
         roles: z
-          .array(z.strictObject({ role_id: z.uuid(), valid_until: timestampInput.nullable().default(null) }))
+          .array(z.strictObject({ role_id: uuid, valid_until: timestampInput.nullable().default(null) }))
           .max(20)
           .default([]),
-        campaign_ids: z.array(z.uuid()).max(50).default([]).describe('Campaigns whose pool the newcomer joins'),
+        campaign_ids: z.array(uuid).max(50).default([]).describe('Campaigns whose pool the newcomer joins'),
       })
       .nullable()
       .default(null),

@@ -8,10 +8,11 @@ import {
 import { reply, route } from '../http/route.ts';
 import { BulkRetryBody, BulkRetryPreviewBody, BulkRetryRequest, capQuery, errorClass } from './queue-bulk-retry.schemas.ts';
 import { queueParams } from './queue.schemas.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name/bulk-retries';
-const bulkParams = queueParams.extend({ bulk_id: z.uuid() });
+const bulkParams = queueParams.extend({ bulk_id: uuid });
 const bulkRetryId = ({ name, bulk_id }: z.output<typeof bulkParams>) => ({ queue_name: name, bulk_id });
 
 const previewBulkRetryRoute = route({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { maxClassLength } from '../../domain/queue/queue-bulk-retry.ts';
 import { queueEventStates } from '../../domain/queue/queue.ts';
-import { timestamp, reasonText } from '../../platform/value-schemas.ts';
+import { timestamp, reasonText, uuid } from '../../platform/value-schemas.ts';
 
 /** The cap as a query parameter. */
 export const capQuery = z.coerce
@@ -50,7 +50,7 @@ const count = (what: string) => z.number().int().min(0).describe(what);
 /** A bulk retry with its progress. */
 export const BulkRetryBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     state: z.enum(queueEventStates).describe('`stopped`: too many of the retried jobs failed again'),
     reason: z.string().nullable(),
     error_classes: z.array(z.string()).describe('Empty: all'),
@@ -69,7 +69,7 @@ export const BulkRetryBody = z
       })
       .nullable()
       .describe('Null: it cannot be queried at the moment'),
-    requested_by: z.uuid().nullable(),
+    requested_by: uuid.nullable(),
     created_at: timestamp,
     finished_at: timestamp.nullable(),
   })

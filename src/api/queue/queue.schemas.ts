@@ -12,7 +12,7 @@ import {
 import { errorClassOf } from '../../domain/queue/queue-bulk-retry.ts';
 import type { QueueRow } from '../../services/queue/queue.queries.ts';
 import type { EngineJob, QueueProviders } from '../../platform/outbound/queue-provider.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 
 /** Name of a registered queue in a path. */
 export const queueParams = z.object({ name: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/) });
@@ -22,10 +22,10 @@ const rate = (what: string) => z.number().min(0).describe(`${what} a minute, ove
 
 const PauseBody = z
   .object({
-    pause_id: z.uuid(),
+    pause_id: uuid,
     state: z.enum(['pausing', 'paused']),
     reason: z.string(),
-    paused_by: z.uuid().nullable(),
+    paused_by: uuid.nullable(),
     paused_at: timestamp,
     paused_until: timestamp.describe('When the queue resumes automatically'),
   })
@@ -34,7 +34,7 @@ const PauseBody = z
 /** A registered queue. */
 export const QueueBody = z
   .object({
-    id: z.uuid(),
+    id: uuid,
     name: z.string(),
     provider: z.enum(queueProviderNames),
     source_name: z.string().describe('Name of the queue in its engine'),
@@ -88,15 +88,15 @@ export const JobBody = z
 
 export const QueueEventBody = z
   .object({
-    id: z.uuid(),
-    queue_id: z.uuid(),
+    id: uuid,
+    queue_id: uuid,
     kind: z.enum(queueEventKinds),
     state: z.enum(queueEventStates),
     job_id: z.string().nullable(),
     reason: z.string().nullable(),
     details: z.record(z.string(), z.unknown()),
-    requested_by: z.uuid().nullable().describe('Null: by the system'),
-    approval_id: z.uuid().nullable(),
+    requested_by: uuid.nullable().describe('Null: by the system'),
+    approval_id: uuid.nullable(),
     created_at: timestamp,
     finished_at: timestamp.nullable(),
   })

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { prospectStatuses } from '../../domain/tracker/tracker-pipeline.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 import { prospectCreation, prospectFields } from '../../services/tracker/pipeline/prospect.payload.ts';
 import { freeText, rowId } from './tracker.schemas.ts';
 
@@ -9,7 +9,7 @@ export const prospectStatus = z.enum(prospectStatuses);
 export const ProspectBody = z
   .object({
     id: rowId,
-    user_id: z.uuid(),
+    user_id: uuid,
     pipeline_id: rowId,
     stage_id: rowId,
     stage_name: z.string(),
@@ -51,7 +51,7 @@ export const StageHistoryBody = z
     to_status: prospectStatus,
     reason: z.string().nullable(),
     seconds_in_stage: z.int().nullable().describe('Time in the stage it left'),
-    moved_by: z.uuid().nullable(),
+    moved_by: uuid.nullable(),
     created_at: timestamp,
   })
   .meta({ id: 'StageHistory' });

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { day, timestamp } from '../../platform/value-schemas.ts';
+import { day, timestamp, uuid } from '../../platform/value-schemas.ts';
 import { rowId } from './tracker.schemas.ts';
 
 /** The score of a day (S0-32). A day on which nothing was done has no row, so id and timestamps are null (S0-87). */
 export const ScoreBody = z
   .object({
     id: rowId.nullable(),
-    user_id: z.uuid(),
+    user_id: uuid,
     date: day,
     score: z.int().min(0).max(100),
     streak_days: z.int().min(0),

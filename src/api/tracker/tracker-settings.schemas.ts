@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { day, dayInput, timestamp } from '../../platform/value-schemas.ts';
+import { day, dayInput, timestamp, uuid } from '../../platform/value-schemas.ts';
 import { rowId } from './tracker.schemas.ts';
 
 const weekday = z.int().min(1).max(7).describe('ISO weekday, Monday is 1');
@@ -28,7 +28,7 @@ export const TrackerSettingsUpdate = z
   .meta({ id: 'TrackerSettingsUpdate' });
 
 export const VacationBody = z
-  .object({ id: rowId, user_id: z.uuid(), starts_on: day, ends_on: day, created_at: timestamp })
+  .object({ id: rowId, user_id: uuid, starts_on: day, ends_on: day, created_at: timestamp })
   .meta({ id: 'TrackerVacation' });
 
 const maxVacationMs = 365 * 86_400_000;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { maxInteger } from '../../domain/shared/integer-column.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
+import { timestamp, uuid } from '../../platform/value-schemas.ts';
 
 /** Integer id in a path. Text that is no number, `today` included, names a resource that is not there (S0-80). */
 const pathId = z
@@ -25,7 +25,7 @@ export const queryFlag = z.enum(['true', 'false']).transform((text) => text === 
 export const freeText = (maxLength: number) => z.string().max(maxLength);
 
 /** Fields that the answers of a person's rows begin with. */
-export const ownedFields = { id: rowId, user_id: z.uuid() };
+export const ownedFields = { id: rowId, user_id: uuid };
 
 /** Fields that the answers of rows end with that can change. */
 export const rowTimestamps = { created_at: timestamp, updated_at: timestamp };

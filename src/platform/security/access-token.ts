@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { ed25519PrivateKey } from './ed25519.ts';
 import type { NamedKey } from './keyring.ts';
 import { Problem } from '../problem.ts';
+import { uuid } from '../value-schemas.ts';
 
 /** The one algorithm we sign and accept: Ed25519 (RFC 8037). */
 const algorithm = 'EdDSA';
@@ -137,7 +138,7 @@ export async function verifyToken<T>(
 }
 
 const accessClaims = z
-  .object({ sub: z.uuid(), tid: z.uuid(), sid: z.uuid(), iat: z.number(), exp: z.number() })
+  .object({ sub: uuid, tid: uuid, sid: uuid, iat: z.number(), exp: z.number() })
   .transform((claims): AccessTokenClaims => ({
     user_id: claims.sub,
     tenant_id: claims.tid,

@@ -4,6 +4,7 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { type SigningKeyring, type TokenKind, signToken, verifyToken } from './access-token.ts';
 import { Problem } from '../problem.ts';
 import type { Tx } from '../database/unit-of-work.ts';
+import { uuid } from '../value-schemas.ts';
 
 /** A verified factor proof; it is consumed in the transaction of the change it was made for (S2-69). */
 export interface MfaProof {
@@ -45,7 +46,7 @@ export interface MfaTokens {
   verify(token: string, expected: MfaBinding): Promise<string | null>;
 }
 
-const mfaClaims = z.object({ sub: z.uuid(), sid: z.uuid(), act: z.string(), dig: z.string(), jti: z.uuid() });
+const mfaClaims = z.object({ sub: uuid, sid: uuid, act: z.string(), dig: z.string(), jti: uuid });
 
 /**
  * Creates the issuer and verifier of the proofs of one deployment: `typ: mfa+jwt` with an audience of its own, so that

@@ -32,7 +32,7 @@ import { userResetFactor } from '../identity/user-reset-factor.action.ts';
 import { userUpdate } from '../identity/user-update.action.ts';
 
 /** Every change that can be gated or approved. */
-const actions: readonly Action[] = [
+export const actions: readonly Action[] = [
   flagCreate,
   flagUpdate,
   flagToggle,

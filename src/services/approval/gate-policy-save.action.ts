@@ -17,6 +17,7 @@ import { userNames } from '../identity/user-names.queries.ts';
 import { bypassers, policySteps, policyWindows } from './gate-policy.payload.ts';
 import { policyOfWeakening, weakenedBy } from './gate-policy-strength.queries.ts';
 import { assertSavable, deleteGatePolicy, lockGatePolicy, saveGatePolicy } from './gate-policy.service.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 const savePayload = z.strictObject({
   operation: z.literal('save'),
@@ -29,7 +30,7 @@ const savePayload = z.strictObject({
   version: z.int().min(0),
 });
 
-const deletePayload = z.strictObject({ operation: z.literal('delete'), id: z.uuid(), version: rowVersion });
+const deletePayload = z.strictObject({ operation: z.literal('delete'), id: uuid, version: rowVersion });
 
 const gatePolicySavePayload = z.discriminatedUnion('operation', [savePayload, deletePayload]);
 

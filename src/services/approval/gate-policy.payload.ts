@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { maximumSteps } from '../../domain/approval/approval-policy.ts';
-import { lineText } from '../../platform/value-schemas.ts';
+import { lineText, uuid } from '../../platform/value-schemas.ts';
 
 const day = 86_400;
 
@@ -45,7 +45,7 @@ const ApprovalStepBody = z
       .max(20)
       .default([])
       .describe('Codes of roles whose holders are eligible'),
-    users: z.array(z.uuid()).max(50).default([]).describe('Users who are eligible by name'),
+    users: z.array(uuid).max(50).default([]).describe('Users who are eligible by name'),
     quorum: z.int().min(1).max(20),
   })
   .meta({ id: 'ApprovalStep' });
@@ -54,4 +54,4 @@ const ApprovalStepBody = z
 export const policySteps = z.array(ApprovalStepBody).max(maximumSteps).describe('All steps must be met, in this order');
 
 /** Who may break the glass. */
-export const bypassers = z.array(z.uuid()).max(50).describe('Users who may break the glass; empty means nobody');
+export const bypassers = z.array(uuid).max(50).describe('Users who may break the glass; empty means nobody');

@@ -10,11 +10,12 @@ import { userName } from '../identity/user-names.queries.ts';
 import { createNotify } from '../notification/notification-delivery.client.ts';
 import { safeguardDeeds } from './safeguard-news.repository.ts';
 import type { SafeguardDeed } from './safeguard-news.repository.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 const safeguardNews = z.object({
   actor: z.custom<ActorRef>((value) => typeof value === 'object' && value !== null),
   deed: z.enum(Object.keys(safeguardDeeds) as [SafeguardDeed, ...SafeguardDeed[]]),
-  user_id: z.uuid().optional(),
+  user_id: uuid.optional(),
   subject: z.string().optional(),
 });
 

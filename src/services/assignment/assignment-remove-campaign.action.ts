@@ -4,8 +4,9 @@ import { subjectName } from '../actions/subject-names.queries.ts';
 import { openAssignments } from './assignment-access.service.ts';
 import { lockCampaign, lockMember } from './campaign.repository.ts';
 import { removeMember } from './campaign-pool.service.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
-const removeCampaignPayload = z.strictObject({ user_id: z.uuid(), campaign_id: z.uuid() });
+const removeCampaignPayload = z.strictObject({ user_id: uuid, campaign_id: uuid });
 
 /** Removes a user from a campaign's pool (S3-6). Ungated unless the tenant has a gate policy for it. */
 export const assignmentRemoveCampaign = defineAction({

@@ -5,8 +5,9 @@ import { subjectName } from '../actions/subject-names.queries.ts';
 import { openAssignments } from './assignment-access.service.ts';
 import { sendQueueWakeOfChange } from './assignment-drain.client.ts';
 import { unassignContact } from './contact-assignment.service.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
-const removeContactPayload = z.strictObject({ user_id: z.uuid(), contact_id: z.uuid() });
+const removeContactPayload = z.strictObject({ user_id: uuid, contact_id: uuid });
 
 /** Takes a contact from its owner (S3-7). Ungated unless the tenant has a gate policy for it. */
 export const assignmentRemoveContact = defineAction({

@@ -7,8 +7,9 @@ import { openAssignments } from './assignment-access.service.ts';
 import { sendQueueWakeOfChange } from './assignment-drain.client.ts';
 import { deleteContact } from './contact.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
-const contactDeletePayload = z.strictObject({ contact_id: z.uuid(), version: rowVersion });
+const contactDeletePayload = z.strictObject({ contact_id: uuid, version: rowVersion });
 
 /** The contact has no owner any more; its history stays. Ungated unless the tenant has a gate policy for it. */
 export const contactDelete = defineAction({

@@ -5,6 +5,7 @@ import { exportFormat, toHex } from '../../domain/audit/audit-export.ts';
 import type { ExportManifest } from '../../domain/audit/audit-export.ts';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
 import { openedPrivate } from '../../platform/audit/audit-seal.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 /** `jsonl`: one JSON object a line. `csv`: the same with further columns for people, safe to open in a spreadsheet. */
 export const exportFormats = ['csv', 'jsonl'] as const;
@@ -34,7 +35,7 @@ const hex = z.string().regex(/^(?:[0-9a-f]{2})*$/);
 export const signedManifestSchema: z.ZodType<SignedManifest> = z.strictObject({
   manifest: z.strictObject({
     format: z.literal(exportFormat),
-    chain_id: z.uuid(),
+    chain_id: uuid,
     filters: z.record(z.string(), z.string()),
     exported_at: z.iso.datetime(),
     rows: z.int(),

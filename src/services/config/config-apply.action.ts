@@ -12,10 +12,11 @@ import { startCommittedRollouts } from './config-batch.client.ts';
 import { insertDeployment, assertNoActiveRollout } from './config-deployment.service.ts';
 import { configDigest, lockEnvironment } from './environment-config.repository.ts';
 import { configDigestText, configEnvironment, configReason, configVersionNumber, rolloutPlan } from './config.payload.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 /** What is approved: documents by their digests, and how they are rolled out. */
 const configApplyPayload = z.strictObject({
-  proposal_id: z.uuid(),
+  proposal_id: uuid,
   changes: z
     .array(
       z.strictObject({

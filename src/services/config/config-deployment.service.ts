@@ -11,6 +11,7 @@ import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { Authority } from '../actions/action.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 /** For how many days after its approval a digest can be rolled back to without another approval. */
 export const rollbackWindowDays = 30;
@@ -72,7 +73,7 @@ export async function insertDeployment(tx: Tx, deployment: NewDeployment, author
 }
 
 /** The result of an action that records deployments. */
-const startedBatch = z.object({ batch_id: z.uuid() });
+const startedBatch = z.object({ batch_id: uuid });
 
 /** The batch in the result of an action that records deployments. */
 export function batchIdOf(result: JsonObject): string {

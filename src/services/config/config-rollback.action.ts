@@ -16,10 +16,11 @@ import type { EnvironmentSlot } from './environment-config.repository.ts';
 import { configDigestText, configEnvironment, configReason, configVersionNumber } from './config.payload.ts';
 import { configApply, writersOf } from './config-apply.action.ts';
 import { effectiveGate, gatePolicyQuery } from '../actions/gate-policy.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 /** What is approved of a rollback. */
 const configRollbackPayload = z.strictObject({
-  deployment_id: z.uuid().describe('The deployment to roll back to'),
+  deployment_id: uuid.describe('The deployment to roll back to'),
   environment: configEnvironment,
   version: configVersionNumber,
   digest: configDigestText,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { canonicalJson } from '../../domain/shared/canonical.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import { flagFaults, flagOperators, flagValueTypes } from '../../domain/flag/flag.ts';
-import { lineText, proseText } from '../../platform/value-schemas.ts';
+import { lineText, proseText, uuid } from '../../platform/value-schemas.ts';
 
 /** Largest definition: all flags of an environment are sent to every application. */
 const maxDefinitionBytes = 32_768;
@@ -28,7 +28,7 @@ const condition = z.strictObject({
 
 const rule = z.strictObject({
   name: lineText(100),
-  tenants: z.array(z.uuid()).max(1000).default([]).describe('Empty means every tenant'),
+  tenants: z.array(uuid).max(1000).default([]).describe('Empty means every tenant'),
   conditions: z.array(condition).max(20).default([]).describe('All conditions must match'),
   serve: z
     .array(z.strictObject({ variant: name, percentage: z.number().min(0).max(100) }))

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { reasonText } from '../../platform/value-schemas.ts';
+import { reasonText, uuid } from '../../platform/value-schemas.ts';
 import { personKeyEvent } from '../../platform/audit/audit-person-keys.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
@@ -14,7 +14,7 @@ import { subjectName } from '../actions/subject-names.queries.ts';
 export const erasableKinds = ['user', 'contact'] as const;
 
 const personErasePayload = z.strictObject({
-  person_id: z.uuid(),
+  person_id: uuid,
   kind: z.enum(erasableKinds),
   reason: reasonText.describe('Reason, for the record; must not name a person'),
 });

@@ -3,7 +3,7 @@ import { read } from '../../platform/database/read.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
-import { reasonText } from '../../platform/value-schemas.ts';
+import { reasonText, uuid } from '../../platform/value-schemas.ts';
 import { defineAction } from '../actions/action.ts';
 import { assertDefaultTenant } from './platform-staff.ts';
 import { takesTwo } from './role/decider.queries.ts';
@@ -11,7 +11,7 @@ import { findTenantById, tenantStatusById, tenantTitle } from './tenant.queries.
 import { assertNotDefaultTenant, setTenantStatus } from './tenant.service.ts';
 
 const tenantSetStatusPayload = z.strictObject({
-  tenant_id: z.uuid(),
+  tenant_id: uuid,
   status: z.enum(['active', 'suspended']),
   version: rowVersion,
   reason: reasonText,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { email, personName, phoneNumber, timeZone, timestampInput } from '../../platform/value-schemas.ts';
+import { email, personName, phoneNumber, timeZone, timestampInput, uuid } from '../../platform/value-schemas.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
@@ -16,7 +16,7 @@ const text = z.string().max(2000).nullable().optional();
 
 /** A role with its times, as a request keeps it; whether the times are still to come is checked when it is made. */
 export const storedGrant = z.strictObject({
-  role_id: z.uuid(),
+  role_id: uuid,
   valid_until: timestampInput.nullable().default(null),
   review_due_at: timestampInput.nullable().default(null),
   reason: z.string().max(500).nullable().default(null),

@@ -5,7 +5,7 @@ import { kysely } from '../../entities/kysely-schema.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { reasonText } from '../../platform/value-schemas.ts';
+import { reasonText, uuid } from '../../platform/value-schemas.ts';
 import { defineAction } from '../actions/action.ts';
 import { followDeactivation } from './offboarding.service.ts';
 import { ownedKinds } from './resource-ownership.service.ts';
@@ -18,9 +18,9 @@ import { revokeAllRoles } from './role/role-assignment.service.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
 const userDeletePayload = z.strictObject({
-  user_id: z.uuid(),
+  user_id: uuid,
   version: rowVersion,
-  transfer_to: z.uuid().nullable().default(null).describe('User who becomes the owner of what this user owns'),
+  transfer_to: uuid.nullable().default(null).describe('User who becomes the owner of what this user owns'),
   reason: reasonText.nullable().default(null),
 });
 

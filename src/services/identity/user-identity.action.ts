@@ -10,9 +10,10 @@ import { assertNotSelf, assertNotStronger } from './role/effective-rights.servic
 import { linkIdentity, unlinkIdentity } from './user-identity.service.ts';
 import { userName } from './user-names.queries.ts';
 import { assertUserExists } from './user.repository.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 const linkPayload = z.strictObject({
-  user_id: z.uuid(),
+  user_id: uuid,
   issuer: z.url().max(500),
   subject: z.string().min(1).max(255),
 });
@@ -53,7 +54,7 @@ export const userLinkIdentity = defineAction({
   undo: ({ user_id }, { id }) => ({ action: 'user.unlink-identity', payload: { user_id, identity_id: id ?? '' } }),
 });
 
-const unlinkPayload = z.strictObject({ user_id: z.uuid(), identity_id: z.uuid() });
+const unlinkPayload = z.strictObject({ user_id: uuid, identity_id: uuid });
 
 /** Stops an external account from signing a person in; for a decider by two persons once there is a pair (R4). */
 export const userUnlinkIdentity = defineAction({

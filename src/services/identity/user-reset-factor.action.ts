@@ -12,9 +12,10 @@ import { createNotify } from '../notification/notification-delivery.client.ts';
 import { decidersBesideMakers } from './role/decider.queries.ts';
 import { revokeSessions } from './sign-in/revoke-sessions.service.ts';
 import { removeTotp } from './sign-in/totp-enrolment.service.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 /** The app is named too, so that a request never removes one that was set up after it. */
-const userResetFactorPayload = z.strictObject({ user_id: z.uuid(), factor_id: z.uuid() });
+const userResetFactorPayload = z.strictObject({ user_id: uuid, factor_id: uuid });
 
 type Payload = z.output<typeof userResetFactorPayload>;
 

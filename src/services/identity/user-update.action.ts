@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { email, personName, phoneNumber, timeZone } from '../../platform/value-schemas.ts';
+import { email, personName, phoneNumber, timeZone, uuid } from '../../platform/value-schemas.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { read } from '../../platform/database/read.ts';
@@ -15,7 +15,7 @@ import { followStatusChange } from './offboarding.service.ts';
 const text = z.string().max(2000).nullable().optional();
 
 const userUpdatePayload = z.strictObject({
-  user_id: z.uuid(),
+  user_id: uuid,
   version: rowVersion,
   full_name: personName.optional(),
   email: email.nullable().optional(),

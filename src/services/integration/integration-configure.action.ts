@@ -12,6 +12,7 @@ import { subjectName } from '../actions/subject-names.queries.ts';
 import { integrationConfig, integrationKeyId } from './integration.payload.ts';
 import { startIntegrationSweep } from './integration-sweep.client.ts';
 import { assertConfigurable, assertDeletable, configureIntegration, deleteIntegration, destinationsOf } from './integration.service.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 function integrationQuery(id: string) {
   return kysely
@@ -32,7 +33,7 @@ async function find(db: ReadSource, scope: ReadScope, id: string) {
 }
 
 const configurePayload = z.strictObject({
-  integration_id: z.uuid(),
+  integration_id: uuid,
   version: rowVersion,
   config: integrationConfig,
   /** Whether the secret is replaced, known before it is sealed. */
@@ -96,7 +97,7 @@ export const integrationConfigure = defineAction({
   undo: () => null,
 });
 
-const deletePayload = z.strictObject({ integration_id: z.uuid(), version: rowVersion });
+const deletePayload = z.strictObject({ integration_id: uuid, version: rowVersion });
 
 /** Deletes an integration; of production with an approval, because making it anew would be the way around its gates. */
 export const integrationDelete = defineAction({

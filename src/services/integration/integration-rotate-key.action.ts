@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { reasonText } from '../../platform/value-schemas.ts';
+import { reasonText, uuid } from '../../platform/value-schemas.ts';
 import { defaultGraceSeconds } from '../../domain/integration/key-rotation.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
@@ -11,7 +11,7 @@ import { lockIntegration, assertRotatable, assertNotRotating } from './integrati
 
 /** Which key is exchanged, and how long the old one remains valid beside the new one. */
 export const rotateKeyPayload = z.strictObject({
-  integration_id: z.uuid(),
+  integration_id: uuid,
   environment: integrationEnvironment,
   grace_seconds: z.int().min(0).max(30 * 24 * 3_600).default(defaultGraceSeconds),
   reason: reasonText.nullable().default(null),

@@ -12,6 +12,7 @@ import {
 import type { KeyRotationRef } from '../../workflows/integration/key-rotation.contract.ts';
 import type { CommittedChange } from '../actions/action.ts';
 import { isRotationOpen } from './key-rotation.queries.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 type Deps = Pick<ProcessDeps, 'temporal'>;
 
@@ -22,7 +23,7 @@ export async function startRotation({ temporal }: Deps, ref: KeyRotationRef): Pr
 }
 
 /** The result of `integration.rotate-key`. */
-const begunRotation = z.object({ rotation_id: z.uuid() });
+const begunRotation = z.object({ rotation_id: uuid });
 
 /**
  * Starts the rotation that a committed `integration.rotate-key` has recorded. A repetition starts only a rotation that has

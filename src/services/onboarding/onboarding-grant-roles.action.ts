@@ -9,9 +9,10 @@ import { clockTimestamp, lockOnboardingLink } from './onboarding-link.repository
 import { linkOfChange } from './onboarding-link.queries.ts';
 import { roleTexts } from '../identity/role/role-texts.queries.ts';
 import { assignRole } from '../identity/role/role-assignment.service.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 /** The link whose waiting roles are assigned. */
-const grantOnboardingRolesPayload = z.strictObject({ link_id: z.uuid() });
+const grantOnboardingRolesPayload = z.strictObject({ link_id: uuid });
 
 /** Assigns the roles that wait since the completion of a link, such as those of administrators. Always by approval. */
 export const onboardingGrantRoles = defineAction({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { reasonText } from '../../platform/value-schemas.ts';
+import { reasonText, uuid } from '../../platform/value-schemas.ts';
 import { defineAction } from '../actions/action.ts';
 import { sendOnboardingChanged } from './onboarding-link.client.ts';
 import { linkOfChange } from './onboarding-link.queries.ts';
@@ -7,7 +7,7 @@ import { assertNotFinal, clockTimestamp, lockOnboardingLink } from './onboarding
 
 /** The link to revoke, and why. */
 const revokeOnboardingPayload = z.strictObject({
-  link_id: z.uuid(),
+  link_id: uuid,
   reason: reasonText.nullable(),
 });
 

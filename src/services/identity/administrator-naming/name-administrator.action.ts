@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { read } from '../../../platform/database/read.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../../platform/problem.ts';
-import { email, personName, reasonText } from '../../../platform/value-schemas.ts';
+import { email, personName, reasonText, uuid } from '../../../platform/value-schemas.ts';
 import { defaultTenantId } from '../../../domain/shared/actor.ts';
 import { defineAction } from '../../actions/action.ts';
 import { assertDefaultTenant } from '../platform-staff.ts';
@@ -10,7 +10,7 @@ import { findTenantById, tenantTitle } from '../tenant.queries.ts';
 import { putNaming } from './administrator-naming.service.ts';
 
 const nameAdministratorPayload = z.strictObject({
-  tenant_id: z.uuid(),
+  tenant_id: uuid,
   email,
   full_name: personName,
   reason: reasonText,

@@ -5,7 +5,7 @@ import { read } from '../../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
 import { notFound } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
-import { timestampInput } from '../../../platform/value-schemas.ts';
+import { timestampInput, uuid } from '../../../platform/value-schemas.ts';
 import { actAuthority, defineAction } from '../../actions/action.ts';
 import { putNewsOfAccount } from '../../approval/safeguard-news.repository.ts';
 import { assertGrantable, storedGrant } from '../user-create.action.ts';
@@ -21,7 +21,7 @@ export const userAssignRole = defineAction({
   name: 'user.assign-role',
   title: 'Assign a role to a user',
   permission: 'role:assign',
-  payload: storedGrant.extend({ user_id: z.uuid() }),
+  payload: storedGrant.extend({ user_id: uuid }),
   environment: () => null,
   floor: () => 'mfa',
   demands: { depends_on: dependsOnDecider, gate: (db, scope, { role_id }) => gateOfRoles(db, scope, [role_id]) },
@@ -46,13 +46,13 @@ export const userAssignRole = defineAction({
     return { assignment };
   },
   undo: ({ user_id }, result) => {
-    const assigned = z.object({ assignment: z.object({ id: z.uuid() }) }).safeParse(result);
+    const assigned = z.object({ assignment: z.object({ id: uuid }) }).safeParse(result);
     if (!assigned.success) return null;
     return { action: 'user.revoke-role', payload: { user_id, assignment_id: assigned.data.assignment.id } };
   },
 });
 
-const assignmentPayload = z.strictObject({ user_id: z.uuid(), assignment_id: z.uuid() });
+const assignmentPayload = z.strictObject({ user_id: uuid, assignment_id: uuid });
 
 /** Removes a role (S2-8). A decider's rights are taken away by two persons once there is a pair (R4). */
 export const userRevokeRole = defineAction({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Problem } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
-import { lineText, proseText } from '../../../platform/value-schemas.ts';
+import { lineText, proseText, uuid } from '../../../platform/value-schemas.ts';
 import { defineAction } from '../../actions/action.ts';
 import { dependsOnRights, gateOfRights } from './decider-gate.ts';
 import { rightsWith, roleRights } from './role-rights.queries.ts';
@@ -15,7 +15,7 @@ import { permissionSet } from './role-update-permissions.action.ts';
 export const roleText = {
   name: lineText(100),
   description: proseText(500, 0),
-  parent_role_id: z.uuid().nullable(),
+  parent_role_id: uuid.nullable(),
 };
 
 export const roleCreatePayload = z

@@ -10,9 +10,10 @@ import { roleTexts } from './role-texts.queries.ts';
 import { assertOwnRole } from './role-hierarchy.service.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
 import { nextVersion } from '../../../platform/row-version.ts';
+import { uuid } from '../../../platform/value-schemas.ts';
 
 const roleDeletePayload = z.strictObject({
-  role_id: z.uuid(),
+  role_id: uuid,
   version: rowVersion,
 });
 

@@ -7,7 +7,7 @@ import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { Problem } from '../../../platform/problem.ts';
 import { assertVersion, nextVersion } from '../../../platform/row-version.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
-import { reasonText } from '../../../platform/value-schemas.ts';
+import { reasonText, uuid } from '../../../platform/value-schemas.ts';
 import { actAuthority, defineAction } from '../../actions/action.ts';
 import { dependsOnRights, gateOfRights } from './decider-gate.ts';
 import { withNewDeciders } from './new-decider.service.ts';
@@ -23,7 +23,7 @@ export const permissionSet = z
   .transform((given) => allPermissions.filter((permission) => given.includes(permission)));
 
 const roleUpdatePermissionsPayload = z.strictObject({
-  role_id: z.uuid(),
+  role_id: uuid,
   permissions: permissionSet,
   version: rowVersion,
   reason: reasonText.nullable().default(null),

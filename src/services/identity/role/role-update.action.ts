@@ -11,6 +11,7 @@ import { assertMovable, assertOwnRole } from './role-hierarchy.service.ts';
 import { appendRoleHistory } from './role.repository.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
 import { nextVersion } from '../../../platform/row-version.ts';
+import { uuid } from '../../../platform/value-schemas.ts';
 
 /** What is left out stays. */
 export const roleChange = z.strictObject({
@@ -20,7 +21,7 @@ export const roleChange = z.strictObject({
 });
 
 const roleUpdatePayload = roleChange.extend({
-  role_id: z.uuid(),
+  role_id: uuid,
   version: rowVersion,
 });
 
