@@ -2904,7 +2904,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** End a batch early; its completed assignments remain */
+        /**
+         * End a batch early; its completed assignments remain
+         * @description The contacts that are being assigned at this moment, up to 1,000, are the last ones.
+         */
         post: operations["cancelAssignmentBatch"];
         delete?: never;
         options?: never;

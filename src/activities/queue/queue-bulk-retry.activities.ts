@@ -7,8 +7,8 @@ import { Problem } from '../../platform/problem.ts';
 import { asActivity } from '../../platform/temporal/application-failure.ts';
 import { commandUnitOfWork } from '../../services/commands/command.repository.ts';
 import { scanFailedJobs } from '../../services/queue/failed-job-scan.ts';
-import { findQueue } from '../../services/queue/queue.queries.ts';
-import { beginBulkRetry, settleQueueEvent } from '../../services/queue/queue.repository.ts';
+import { findQueue, isBulkRetryCancelled } from '../../services/queue/queue.queries.ts';
+import { beginBulkRetry, endBulkRetryEvent } from '../../services/queue/queue.repository.ts';
 import { queueBulkRetryWorkflowId } from '../../workflows/queue/queue-bulk-retry.contract.ts';
 import type { BulkRetryRef, QueueBulkRetryActivities, RetryTarget } from '../../workflows/queue/queue-bulk-retry.contract.ts';
 import type { ActivityDeps } from '../deps.ts';
@@ -41,12 +41,13 @@ export function createQueueRetryActivities(deps: Deps): QueueBulkRetryActivities
       asActivity(() =>
         withEngine(input, async (engine, queue) => {
           const watched: string[] = [];
+          if (await isBulkRetryCancelled(deps, input)) return { watched, skipped: 0, is_cancelled: true };
           for (const target of input.targets) {
             heartbeat();
             const watchId = await retryOnce(engine, queue, target);
             if (watchId !== null) watched.push(watchId);
           }
-          return { watched, skipped: input.targets.length - watched.length };
+          return { watched, skipped: input.targets.length - watched.length, is_cancelled: false };
         }),
       ),
     observeRetriedJobs: (input) =>
@@ -67,7 +68,7 @@ export function createQueueRetryActivities(deps: Deps): QueueBulkRetryActivities
     finishBulkRetry: ({ end, counts, ...ref }) =>
       asActivity(async () => {
         const details = { ...counts, new_failure_ratio: newFailureRatio(counts) };
-        await inRetry(ref, (tx) => settleQueueEvent(tx, ref.bulk_id, { state: end, details }));
+        await inRetry(ref, (tx) => endBulkRetryEvent(tx, ref.bulk_id, end, details));
       }),
   };
 }

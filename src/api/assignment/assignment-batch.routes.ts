@@ -3,15 +3,16 @@ import { newestPage, pageOf, pageQuery, toPage } from '../../platform/database/k
 import { startReassignment } from '../../services/assignment/assignment-batch-start.service.ts';
 import { tellAfterCommit } from '../../services/commands/workflow-start.service.ts';
 import { batchItemList, batchList, loadBatch } from '../../services/assignment/assignment-batch.queries.ts';
-import { assertBatchRunning } from '../../services/assignment/assignment-batch.service.ts';
+import { endBatchEarly } from '../../services/assignment/assignment-batch.service.ts';
 import { previewReassignment } from '../../services/assignment/reassign.queries.ts';
 import { reply, route } from '../http/route.ts';
 import { batchItemView, batchView, reassignmentPreview } from './assignment-batch.schemas.ts';
+import { uuid } from '../../platform/value-schemas.ts';
 
 const batchesPath = '/api/admin/assignment-batches';
 const batchPath = `${batchesPath}/:batch_id`;
-const batchParams = z.object({ batch_id: z.uuid() });
-const userParams = z.object({ user_id: z.uuid() });
+const batchParams = z.object({ batch_id: uuid });
+const userParams = z.object({ user_id: uuid });
 
 const getAssignmentBatches = route({
   operationId: 'getAssignmentBatches',
@@ -65,6 +66,7 @@ const cancelAssignmentBatch = route({
   path: `${batchPath}/cancel`,
   tag: 'assignment',
   summary: 'End a batch early; its completed assignments remain',
+  description: 'The contacts that are being assigned at this moment, up to 1,000, are the last ones.',
   permission: 'assignment:manage',
   gate: 'none',
   params: batchParams,
@@ -72,7 +74,7 @@ const cancelAssignmentBatch = route({
   problems: ['resource.not-found', 'assignment.batch-finished', 'service.unavailable'],
   handler: ({ actor, deps, params: { batch_id }, change }) =>
     change(async (tx) => {
-      await assertBatchRunning(tx, batch_id);
+      await endBatchEarly(tx, batch_id);
       tellAfterCommit(deps, tx, 'assignment-batch-cancel', { batch_id });
       return loadBatch({ db: tx }, actor, batch_id);
     }),
@@ -87,7 +89,7 @@ const previewContactReassignment = route({
   permission: 'assignment:read',
   gate: 'none',
   params: userParams,
-  query: z.strictObject({ to_user_id: z.uuid().optional().describe('When omitted: the pools of the campaigns') }),
+  query: z.strictObject({ to_user_id: uuid.optional().describe('When omitted: the pools of the campaigns') }),
   responses: { 200: reassignmentPreview },
   problems: ['resource.not-found'],
   handler: ({ actor, deps, params: { user_id }, query: { to_user_id = null } }) =>
@@ -106,7 +108,7 @@ const reassignContacts = route({
   permission: 'assignment:manage',
   gate: 'none',
   params: userParams,
-  body: z.strictObject({ to_user_id: z.uuid().nullable().default(null) }).meta({ id: 'HandOver' }),
+  body: z.strictObject({ to_user_id: uuid.nullable().default(null) }).meta({ id: 'HandOver' }),
   responses: { 202: z.object({ batch: batchView.nullable() }) },
   problems: ['resource.not-found', 'assignment.user-inactive', 'service.unavailable'],
   handler: ({ actor, body: { to_user_id }, deps, params: { user_id: from_user_id }, change }) =>

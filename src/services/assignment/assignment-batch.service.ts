@@ -176,15 +176,22 @@ function assignChunk(
   return assignContacts(tx, contactIds, { mode: 'round_robin', campaign_id, keep_owner }, on_conflict);
 }
 
-/** Ends a batch early; what it has done stays. A batch that has ended stays as it ended. */
+/** Ends a batch whose workflow was cancelled or has failed; what it has done stays. A batch that has ended stays as it ended. */
 export async function cancelBatch(tx: Tx, batchId: string): Promise<void> {
   const { status } = await lockBatch(tx, batchId);
   if (status === 'running') await finishBatch(tx, batchId, 'cancelled');
 }
 
-/** @throws Problem 404 for an unknown batch, 409 for one that has ended. */
-export async function assertBatchRunning(tx: Tx, batchId: string): Promise<void> {
+/**
+ * Ends a running batch early, after the chunk that is running: this waits for its transaction, and the next one finds that the
+ * batch has ended, whenever the workflow is told.
+ *
+ * @throws Problem 404 for an unknown batch, 409 for one that has ended.
+ */
+export async function endBatchEarly(tx: Tx, batchId: string): Promise<void> {
   const { status } = await lockBatch(tx, batchId);
-  if (status === 'running') return;
-  throw new Problem({ code: 'assignment.batch-finished', detail: `The batch is ${status} already.` });
+  if (status !== 'running') {
+    throw new Problem({ code: 'assignment.batch-finished', detail: `The batch is ${status} already.` });
+  }
+  await finishBatch(tx, batchId, 'cancelled');
 }

@@ -49,7 +49,9 @@ const starters: Readonly<Record<string, (deps: Deps, start: WorkflowStart, isRep
   'assignment-batch-cancel': ({ temporal }, { tenant_id, input }) =>
     unlessEnded(sendBatchCancellation({ temporal }, tenant_id, idIn(input, 'batch_id'))),
   'bulk-retry-cancel': ({ temporal }, { tenant_id, input }) =>
-    unlessEnded(cancelBulkRetry({ temporal }, tenant_id, idIn(input, 'queue_id'))),
+    unlessEnded(
+      cancelBulkRetry({ temporal }, tenant_id, { queue_id: idIn(input, 'queue_id'), bulk_id: z.string().optional().parse(input['bulk_id']) }),
+    ),
   'onboarding-link': ({ temporal }, { tenant_id, input }) =>
     sendOnboardingChanged({ temporal }, { tenant_id, link_id: idIn(input, 'link_id') }),
   'queue-wake': ({ temporal }, { tenant_id, input }) => sendQueueWake({ temporal }, tenant_id, idIn(input, 'campaign_id')),
@@ -109,7 +111,7 @@ export function followAssignmentBatch(deps: Deps, tx: Tx, batch: BatchStart): vo
 /** What workflows are told, each with the id that it is about. */
 interface Telling {
   'assignment-batch-cancel': { batch_id: string };
-  'bulk-retry-cancel': { queue_id: string };
+  'bulk-retry-cancel': { queue_id: string; bulk_id: string };
   'onboarding-link': { link_id: string };
   'queue-wake': { campaign_id: string };
   'rotation-retry': { integration_id: string };

@@ -82,8 +82,18 @@ export async function queryBulkRetryProgress(
   }
 }
 
-/** Has the bulk retry of a queue end early. @throws Problem 404 when none runs. */
-export async function cancelBulkRetry({ temporal }: Deps, tenantId: string, queueId: string): Promise<void> {
-  const id = queueBulkRetryWorkflowId(tenantId, queueId);
-  await temporal.call((client) => client.workflow.getHandle(id).signal(cancelBulkRetrySignal));
+/**
+ * Has a bulk retry end early; another one of the queue goes on.
+ *
+ * @param bulk_id missing in what earlier releases wrote down: then the one that runs.
+ * @throws Problem 404 when none runs.
+ */
+export async function cancelBulkRetry(
+  { temporal }: Deps,
+  tenantId: string,
+  { queue_id, bulk_id }: { readonly queue_id: string; readonly bulk_id?: string | undefined },
+): Promise<void> {
+  const id = queueBulkRetryWorkflowId(tenantId, queue_id);
+  const message = bulk_id === undefined ? undefined : { bulk_id };
+  await temporal.call((client) => client.workflow.getHandle(id).signal(cancelBulkRetrySignal, message));
 }

@@ -3,7 +3,6 @@ import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
-import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { delegateProof } from '../../platform/security/mfa-token.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
@@ -12,6 +11,7 @@ import { scanFailedJobs } from './failed-job-scan.ts';
 import { queryBulkRetryProgress, startBulkRetry } from './queue-bulk-retry.client.ts';
 import { tellAfterCommit } from '../commands/workflow-start.service.ts';
 import { findBulkRetryEvent, queueByName } from './queue.queries.ts';
+import { recordBulkRetryCancel } from './queue.repository.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'queues' | 'temporal'>;
 
@@ -72,8 +72,8 @@ export async function getBulkRetry(deps: Deps, actor: Actor, { queue_name, bulk_
 }
 
 /**
- * Has a bulk retry end early; what has been retried stays retried. Its workflow is told after the commit, as soon as it can be
- * reached.
+ * Has a bulk retry end early; what has been retried stays retried. From then on its row decides: no further jobs are taken, and it
+ * ends as cancelled, whenever its workflow is told.
  *
  * @throws Problem 404, `queue.retry-over`.
  */
@@ -83,13 +83,11 @@ export async function endBulkRetry(
   { queue_name, bulk_id }: BulkRetryId,
 ) {
   const queue = await queueByName({ db: tx }, tx.actor, queue_name);
+  await recordBulkRetryCancel(tx, { queue_id: queue.id, bulk_id });
   const { details, ...event } = await findBulkRetryEvent(tx, tx.actor, queue.id, bulk_id);
-  if (event.state !== 'running') {
-    throw new Problem({ code: 'queue.retry-over', detail: 'The bulk retry has ended already.' });
-  }
   const audited = { resource_type: 'queue', resource_id: queue.id, new_values: { event_id: bulk_id } };
   tx.audit({ event: 'queue.bulk-retry-cancel', action: 'update', ...audited });
-  tellAfterCommit(deps, tx, 'bulk-retry-cancel', { queue_id: queue.id });
+  tellAfterCommit(deps, tx, 'bulk-retry-cancel', { queue_id: queue.id, bulk_id });
   return { ...details, ...event, progress: 'selected' in details ? details : null };
 }
 

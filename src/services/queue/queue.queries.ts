@@ -89,6 +89,19 @@ export async function findBulkRetryEvent(db: ReadSource, scope: ReadScope, queue
   return event;
 }
 
+/** When somebody has asked that a bulk retry end; null while nobody has. */
+export const cancelRequestedAt = sql<string | null>`details ->> 'cancel_requested_at'`.as('cancel_requested_at');
+
+/** Whether a bulk retry is to end: its row says so before its workflow is told. */
+export async function isBulkRetryCancelled(
+  deps: ReadDeps,
+  { actor, bulk_id }: { readonly actor: ActorRef; readonly bulk_id: string },
+): Promise<boolean> {
+  const event = kysely.selectFrom('admin_queue_events').where('id', '=', bulk_id).select(cancelRequestedAt);
+  const [found] = await read(deps.db, actor, event);
+  return found?.cancel_requested_at != null;
+}
+
 /** What is left of a cleaning. */
 interface OpenCleaning {
   readonly state: CleanableState;

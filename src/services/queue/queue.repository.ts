@@ -4,12 +4,12 @@ import { isSettled } from '../../domain/queue/queue.ts';
 import type { QueueEventKind, QueueEventState } from '../../domain/queue/queue.ts';
 import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import type { QueueProviders } from '../../platform/outbound/queue-provider.ts';
-import { notFound } from '../../platform/problem.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
-import type { BulkRetryPlan } from '../../workflows/queue/queue-bulk-retry.contract.ts';
+import type { BulkRetryEnd, BulkRetryPlan } from '../../workflows/queue/queue-bulk-retry.contract.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
-import { queueEventColumns } from './queue.queries.ts';
+import { cancelRequestedAt, queueEventColumns } from './queue.queries.ts';
 
 /** Locks a registered queue for the rest of the transaction. @throws Problem `resource.not-found` */
 export async function lockQueue(tx: Tx, by: { readonly id: string } | { readonly name: string }) {
@@ -91,6 +91,43 @@ export async function beginBulkRetry(tx: Tx, queues: Pick<QueueProviders, 'of'>,
   assertQueueCapability(queues.of(provider), 'retry');
   await consumeMfaProof(tx, mfa_proof_id, tx.actor);
   await openQueueEvent(tx, { id: bulk_id, queue_id, kind: 'bulk_retry', state: 'running', reason, details: { ...plan } });
+}
+
+/**
+ * Records that a running bulk retry is to end.
+ *
+ * @throws Problem 404, `queue.retry-over`.
+ */
+export async function recordBulkRetryCancel(tx: Tx, { queue_id, bulk_id }: { readonly queue_id: string; readonly bulk_id: string }) {
+  const event = await tx.sql
+    .selectFrom('admin_queue_events')
+    .where('id', '=', bulk_id)
+    .where('queue_id', '=', queue_id)
+    .where('kind', '=', 'bulk_retry')
+    .select('state')
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  if (event === undefined) throw notFound('bulk retry');
+  if (event.state !== 'running') {
+    throw new Problem({ code: 'queue.retry-over', detail: 'The bulk retry has ended already.' });
+  }
+  await tx.sql
+    .updateTable('admin_queue_events')
+    .set({ details: sql<JsonObject>`jsonb_build_object('cancel_requested_at', clock_timestamp()) || details` })
+    .where('id', '=', bulk_id)
+    .execute();
+}
+
+/** Records how a bulk retry has ended. One that was to end is cancelled, though it may have retried the last job already. */
+export async function endBulkRetryEvent(tx: Tx, id: string, end: BulkRetryEnd, details: JsonObject): Promise<void> {
+  const event = await tx.sql
+    .selectFrom('admin_queue_events')
+    .where('id', '=', id)
+    .select(cancelRequestedAt)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  const isCancelled = end === 'done' && event?.cancel_requested_at != null;
+  await settleQueueEvent(tx, id, { state: isCancelled ? 'cancelled' : end, details });
 }
 
 /** How an operation has ended, or its progress. */

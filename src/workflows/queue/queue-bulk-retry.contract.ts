@@ -71,8 +71,11 @@ export type BulkRetryEnd = 'done' | 'stopped' | 'cancelled' | 'failed';
 
 /** Answers when the bulk retry is recorded. */
 export const beginBulkRetryUpdate = defineUpdate<void, [{ bulk_id: string }]>('begin');
-/** Ends it after the jobs that are being retried; what has been retried stays retried. */
-export const cancelBulkRetrySignal = defineSignal('cancel');
+/**
+ * Ends it after the jobs that are being retried; what has been retried stays retried. It names the bulk retry that is meant: by the
+ * time it arrives the queue may have another one. Earlier releases, and people in Temporal Web, name none.
+ */
+export const cancelBulkRetrySignal = defineSignal<[message?: { bulk_id: string }]>('cancel');
 export const bulkRetryProgressQuery = defineQuery<{ bulk_id: string; counts: BulkRetryCounts }>('progress');
 
 /** The activities of the workflow; implemented in `src/activities/queue/queue-bulk-retry.activities.ts`. All are idempotent. */
@@ -81,7 +84,12 @@ export interface QueueBulkRetryActivities {
   /** Selects the failures that the plan covers, oldest first. */
   selectFailedJobs(input: BulkRetryRef & { plan: BulkRetryPlan }): Promise<RetryTarget[]>;
   /** Retries each job whose failure is still the selected one. @returns the ids to observe. */
-  retryFailedJobs(input: BulkRetryRef & { targets: RetryTarget[] }): Promise<{ watched: string[]; skipped: number }>;
+  retryFailedJobs(input: BulkRetryRef & { targets: RetryTarget[] }): Promise<{
+    watched: string[];
+    skipped: number;
+    /** Whether nothing was done, because the row says that the bulk retry is to end; missing in what earlier releases recorded. */
+    is_cancelled?: boolean;
+  }>;
   /** Tells which of the retried jobs are settled. */
   observeRetriedJobs(input: BulkRetryRef & { watched: string[] }): Promise<{ completed: string[]; failed: string[] }>;
   finishBulkRetry(input: BulkRetryRef & { end: BulkRetryEnd; counts: BulkRetryCounts }): Promise<void>;

@@ -63,8 +63,8 @@ export async function queueBulkRetryWorkflow(input: QueueBulkRetryInput): Promis
       }
     },
   });
-  setHandler(cancelBulkRetrySignal, () => {
-    isCancelled = true;
+  setHandler(cancelBulkRetrySignal, (message) => {
+    if (message === undefined || message.bulk_id === bulk_id) isCancelled = true;
   });
   setHandler(bulkRetryProgressQuery, () => ({ bulk_id, counts }));
 
@@ -92,7 +92,8 @@ export async function queueBulkRetryWorkflow(input: QueueBulkRetryInput): Promis
     const size = Math.max(1, Math.round((plan.per_second * input.interval_ms) / 1000));
     while (targets.length > 0) {
       if (isCancelled) return 'cancelled';
-      const { watched: more, skipped } = await engine.retryFailedJobs({ ...ref, targets: targets.slice(0, size) });
+      const { watched: more, skipped, is_cancelled } = await engine.retryFailedJobs({ ...ref, targets: targets.slice(0, size) });
+      if (is_cancelled === true) return 'cancelled';
       targets = targets.slice(size);
       watched.push(...more);
       counts.retried += more.length;

@@ -207,12 +207,36 @@ describe('cancelling a batch', () => {
     const { campaign } = await poolOf(1);
     const { body } = await drive.autoAssign(campaign, { contact_ids: await addContacts(app, 10) });
     const path = `/api/admin/assignment-batches/${body.id}/cancel`;
-    expect((await drive.call('POST', path)).status).toBe(202);
+    expect(await drive.call('POST', path)).toMatchObject({ status: 202, body: { status: 'cancelled', counts: { open: 10 } } });
     await start();
     const ended = await finished(body.id);
     expect(ended).toMatchObject({ status: 'cancelled', counts: { open: 10 } });
     await recordBatch('cancelled', body.id);
     expect(await drive.call('POST', path)).toMatchObject({ status: 409, body: { code: 'assignment.batch-finished' } });
+  });
+
+  it('T-1: has ended it with the answer, also while Temporal tells nobody, and names who did it', async () => {
+    const other = await app.signIn('role-regional-manager');
+    const { campaign, people } = await poolOf(2);
+    const contacts = await addContacts(app, 5_000);
+    const { body } = await drive.autoAssign(campaign, { contact_ids: contacts });
+    const path = `/api/admin/assignment-batches/${body.id}`;
+    // The worker works through all chunks in one task, so a signal comes after the last one.
+    await eventually(async () => (await drive.batch(body.id)).body, ({ counts }) => counts.assigned > 0);
+    const cancelled = await app.call('POST', `${path}/cancel`, { token: other.token });
+    expect(cancelled).toMatchObject({ status: 202, body: { status: 'cancelled' } });
+    const { counts } = cancelled.body;
+    expect(counts.open).toBeGreaterThan(0);
+    await historyOf(assignmentBatchWorkflowId(defaultTenantId, body.id));
+    expect((await drive.batch(body.id)).body).toMatchObject({ status: 'cancelled', counts });
+    const held = await openCounts(app, campaign);
+    expect(people.reduce((sum, person) => sum + (held.get(person) ?? 0), 0)).toBe(counts.assigned);
+    const audited = await asSuperuser<{ event: string; user_id: string }>(
+      app,
+      "select event, user_id from audit_logs where resource_id = $1 and event <> 'assignment-batch.create'",
+      [body.id],
+    );
+    expect(audited).toEqual([{ event: 'assignment-batch.cancel', user_id: other.user_id }]);
   });
 });
 

@@ -1,8 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import type { ChildProcess } from 'node:child_process';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
-import { queueBulkRetryWorkflowId } from '../../../src/workflows/queue/queue-bulk-retry.contract.ts';
+import { startWorker } from '../../../src/worker.ts';
+import type { RunningWorker } from '../../../src/worker.ts';
+import { cancelBulkRetrySignal, queueBulkRetryWorkflowId } from '../../../src/workflows/queue/queue-bulk-retry.contract.ts';
 import { pausePhaseQuery, queuePauseWorkflowId } from '../../../src/workflows/queue/queue-pause.contract.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
@@ -11,6 +14,7 @@ import type { AppQueue, BullmqApplication } from '../../support/servers/bullmq.t
 import { recordedHistories } from '../../support/temporal/histories.ts';
 import { eventually } from '../../support/eventually.ts';
 import { callProven } from '../../support/second-factor.ts';
+import { asSuperuser } from '../../support/superuser.ts';
 import { killProcess, startWorkerProcess } from '../../support/temporal/worker-process.ts';
 import { startInVirtualTime } from '../../support/temporal/virtual-time.ts';
 import type { VirtualTime } from '../../support/temporal/virtual-time.ts';
@@ -115,6 +119,64 @@ describe('histories of earlier builds', () => {
   it('can be replayed with this one', async () => {
     await pauses.replayAll();
     await bulkRetries.replayAll();
+  });
+});
+
+describe('T-1: a bulk retry that is cancelled', () => {
+  let app: TestApi;
+  let admin: SignedIn;
+  let company: BullmqApplication;
+  let worker: RunningWorker;
+
+  beforeAll(async () => {
+    app = await startTestApi();
+    ({ admin, company } = await usersOf(app));
+    worker = await startWorker(app.env, app.api.deps.log);
+  });
+
+  afterAll(async () => {
+    await worker?.close();
+    await company?.close();
+    await app?.close();
+  });
+
+  const retrying = async (name: string, jobs: number) => {
+    const queue = await register(app, admin, company, name);
+    await failJobs(company, queue, Array.from({ length: jobs }, (_, n) => `failure ${n}`));
+    const started = await callProven(app, admin, 'POST', `/admin/queues/${name}/bulk-retries`, { body: { reason: 'fixed', per_second: 2 } });
+    expect(started.status).toBe(202);
+    const at = `${name}/bulk-retries/${started.body.id}`;
+    await eventually(() => show(app, admin, at), ({ progress }) => progress?.retried >= 1);
+    return { queue, id: String(started.body.id), at };
+  };
+  const ended = (at: string) => eventually(() => show(app, admin, at), ({ state }) => state !== 'running');
+
+  it('takes no further jobs and ends as cancelled, though its workflow has been told nothing', async () => {
+    const { queue, id, at } = await retrying('untold', 30);
+    await asSuperuser(app, `update admin_queue_events set details = '{"cancel_requested_at": "now"}' || details where id = $1`, [id]);
+    const over = await ended(at);
+    expect(over.state).toBe('cancelled');
+    expect(over.progress.retried).toBeLessThan(30);
+    expect(await queue.getFailedCount()).toBe(30 - over.progress.retried);
+  });
+
+  it('is cancelled, too, when the last job has been retried already', async () => {
+    const { at } = await retrying('last', 1);
+    // Nobody works on the queue, so the result of the job is waited for.
+    expect((await app.call('POST', `/admin/queues/${at}/cancel`, { token: admin.token })).status).toBe(202);
+    expect((await ended(at)).state).toBe('cancelled');
+    expect((await app.call('POST', `/admin/queues/${at}/cancel`, { token: admin.token })).body.code).toBe('queue.retry-over');
+  });
+
+  it('is the one that is named: a late word about an earlier one ends no other', async () => {
+    const { queue, at } = await retrying('other', 4);
+    const { body } = await app.call('GET', '/admin/queues/other', { token: admin.token });
+    const handle = app.api.deps.temporal.client.workflow.getHandle(queueBulkRetryWorkflowId(defaultTenantId, body.id));
+    await handle.signal(cancelBulkRetrySignal, { bulk_id: randomUUID() });
+    const working = company.worker('other', async () => 'sent');
+    expect(await ended(at)).toMatchObject({ state: 'done', progress: { retried: 4 } });
+    expect(await queue.getFailedCount()).toBe(0);
+    await working.close();
   });
 });
 
