@@ -59,7 +59,7 @@ async function withoutWorker(send: (trying: Trying) => Promise<Answer | null>): 
  * For some seconds Temporal gives the tasks of workflows that the former worker had in its cache to nobody else, and a busy
  * machine then has all of them at once.
  */
-const patienceMs = 90_000;
+const patienceMs = 200_000;
 
 async function repeatUntilDone({ attempt, proof }: Trying): Promise<Answer> {
   const untilMs = Date.now() + patienceMs;
