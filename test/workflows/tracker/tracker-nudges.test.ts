@@ -45,7 +45,7 @@ beforeAll(async () => {
     WORKFLOW_BUNDLE: workflowBundlePath(),
     OUTBOUND_ALLOW: `127.0.0.1:${port}`,
     TEXT_MODEL_URL: `http://127.0.0.1:${port}/v1/chat/completions`,
-    TEXT_MODEL_TIMEOUT_MS: '500',
+    TEXT_MODEL_TIMEOUT_MS: '5000',
   });
   worker = await startInProcessWorker(app);
   me = await app.signIn('role-super-admin');
