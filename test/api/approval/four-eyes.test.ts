@@ -387,6 +387,15 @@ describe('T-10: what weakens a gate passes the gate that it weakens', () => {
     const refused = await drive.putPolicy({ action: 'contact.delete', environment: 'any', steps: [only] });
     expect(refused.body.errors).toEqual([{ pointer: '/steps', detail: expect.stringContaining('Without Second Administrator this could not be met') }]);
   });
+
+  it('T-10: the steps of a policy whose own gate is a factor are judged, too, because what is changed may ask for approval by them', async () => {
+    const nobody = { name: 'nobody', roles: ['no-such-role'], users: [], quorum: 20 };
+    for (const gate of ['mfa', 'none']) {
+      const answer = await drive.putPolicy({ action: 'queue.clean', environment: 'any', gate, steps: [administrators, nobody] });
+      expect(answer).toMatchObject({ status: 422, body: { code: 'request.invalid' } });
+      expect(answer.body.errors.some(({ pointer }: { pointer: string }) => pointer.startsWith('/steps'))).toBe(true);
+    }
+  });
 });
 
 describe('T-12: votes of distinct people are enough for every step', () => {
