@@ -116,6 +116,11 @@ interface ActionSpec<Payload extends JsonObject> {
   readonly payload: z.ZodType<Payload>;
   /** The payload holds a secret: it is encrypted at rest and never displayed; approvers see `describe`. */
   readonly secret?: boolean;
+  /**
+   * What the route of the change makes of what people send, and approvers do not see: a sealed secret, a hash. A request that is
+   * opened or edited by its payload leaves it out.
+   */
+  readonly madeByRoute?: readonly (keyof Payload & string)[];
   readonly environment: (payload: Payload) => EnvironmentName | null;
   /** The weakest gate that a gate policy may give it; default: `none`. */
   readonly floor?: (environment: EnvironmentName | null) => GateLevel;
@@ -203,6 +208,7 @@ export interface Action {
   readonly askedWith: 'factor' | 'password';
   readonly payloadSchema: z.ZodType;
   readonly isSecret: boolean;
+  readonly madeByRoute: readonly string[];
   readonly isEmergency: boolean;
   readonly isFixed: boolean;
   /** Whether something follows the committed change. */
@@ -225,6 +231,7 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
     askedWith: spec.askedWith ?? 'factor',
     payloadSchema: spec.payload,
     isSecret: spec.secret ?? false,
+    madeByRoute: spec.madeByRoute ?? [],
     isEmergency: spec.emergency ?? false,
     isFixed: spec.isFixed ?? false,
     hasFollowUp: spec.afterCommit !== undefined,

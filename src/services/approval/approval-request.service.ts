@@ -11,6 +11,7 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import type { ApprovalPolicy } from '../../domain/approval/approval-policy.ts';
 import type { ApprovalView } from '../../domain/approval/approval-presentation.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
+import { invalidInput } from '../../platform/input-issues.ts';
 import { Problem } from '../../platform/problem.ts';
 import { read } from '../../platform/database/read.ts';
 import { rehearsal } from '../../platform/database/rehearsal.ts';
@@ -88,7 +89,7 @@ export function createApprovalRequests(deps: Deps): ApprovalRequests {
  * A change whose approval the caller may request.
  *
  * @throws Problem `auth.forbidden` without the permission that the change itself needs, for what only the owner of an account
- *   asks for with the password, or when it is an emergency.
+ *   asks for with the password, or when it is an emergency; `request.invalid` for a payload that holds what its route makes.
  */
 export function changeFor(actor: Actor, name: string, payload: unknown): PreparedAction {
   const action = getAction(name);
@@ -106,6 +107,12 @@ export function changeFor(actor: Actor, name: string, payload: unknown): Prepare
       code: 'resource.conflict',
       detail: 'An emergency change needs no approval: use its own endpoint.',
     });
+  }
+  const given = typeof payload === 'object' && payload !== null ? (payload as Readonly<Record<string, unknown>>) : {};
+  const made = action.madeByRoute.filter((member) => Boolean(given[member]));
+  if (made.length > 0) {
+    const detail = 'is made by the operation itself, which opens the request where one is needed';
+    throw invalidInput(made.map((member) => ({ pointer: `/payload/${member}`, detail })));
   }
   return action.prepare(payload, '/payload');
 }

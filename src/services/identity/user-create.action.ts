@@ -43,6 +43,7 @@ export const userCreate = defineAction({
   title: 'Create a user',
   permission: 'user:create',
   payload: userCreatePayload,
+  madeByRoute: ['password_hash'],
   secret: true,
   environment: () => null,
   floor: () => 'mfa',

@@ -58,6 +58,7 @@ export const integrationConfigure = defineAction({
   title: 'Replace the connection of an integration',
   permission: 'integration:manage',
   payload: configurePayload,
+  madeByRoute: ['sealed', 'replaces_secret'],
   secret: true,
   environment: () => null,
   floor: () => 'mfa',

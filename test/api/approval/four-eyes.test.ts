@@ -398,6 +398,27 @@ describe('T-10: what weakens a gate passes the gate that it weakens', () => {
   });
 });
 
+describe('T-15: what approvers do not see is in no payload', () => {
+  it.each([
+    ['user.create', { full_name: 'Ghost', email: 'ghost@people.example', password_hash: 'not-a-hash' }, ['/payload/password_hash']],
+    [
+      'integration.configure',
+      {
+        integration_id: '00000000-0000-4000-8000-0000000000aa',
+        version: 1,
+        config: { kind: 'webhook_source', id_pointer: '/id' },
+        replaces_secret: true,
+        sealed: { ciphertext: 'dev:AAAA', fingerprint: 'dev:0000' },
+      },
+      ['/payload/sealed', '/payload/replaces_secret'],
+    ],
+  ])('%s', async (action, payload, pointers) => {
+    const answer = await callProven(app, admin, 'POST', '/admin/approvals', { body: { action, payload } });
+    expect(answer).toMatchObject({ status: 422, body: { code: 'request.invalid' } });
+    expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual(pointers);
+  });
+});
+
 describe('T-12: votes of distinct people are enough for every step', () => {
   it('refuses a vote that a later step needs, and lets a vote be withdrawn before the quorum', async () => {
     const roles = ['role-super-admin', 'role-provider-admin'];
