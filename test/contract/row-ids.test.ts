@@ -1,6 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { createHash } from 'node:crypto';
 import type { Answer } from '../support/api.ts';
 import { startApprovalStage } from '../support/approval-stage.ts';
 import type { ApprovalStage } from '../support/approval-stage.ts';
@@ -92,7 +92,7 @@ describe('T-8: an account that is written in capitals', () => {
 
   it('is one command with the key of the other spelling', async () => {
     const { user_id } = stage.provider;
-    const headers = { 'idempotency-key': createHash('sha256').update(user_id).digest('hex') };
+    const headers = { 'idempotency-key': randomUUID() };
     const first = await send('POST', `/admin/users/${user_id}/force-logout`, undefined, headers);
     const again = await send('POST', `/admin/users/${user_id.toUpperCase()}/force-logout`, undefined, headers);
     expect(again.status).toBe(first.status);

@@ -22,7 +22,10 @@ type Deps = Pick<ActivityDeps, 'db' | 'temporal'>;
 export function createAssignmentActivities(deps: Deps): AssignmentBatchActivities & AssignmentDrainActivities {
   return {
     runAssignmentBatchChunk: (input) => asActivity(() => inBatch(deps, input, (tx) => runChunk(tx, input.batch_id))),
-    cancelAssignmentBatch: (input) => asActivity(() => inBatch(deps, input, (tx) => cancelBatch(tx, input.batch_id))),
+    cancelAssignmentBatch: (input) =>
+      asActivity(async () => {
+        await inBatch(deps, input, (tx) => cancelBatch(tx, input.batch_id));
+      }),
     drainAssignmentQueue: (input) => asActivity(() => drain(deps, input)),
     wakeAssignmentQueues: ({ actor, campaign_ids }) =>
       asActivity(async () => {

@@ -176,10 +176,16 @@ function assignChunk(
   return assignContacts(tx, contactIds, { mode: 'round_robin', campaign_id, keep_owner }, on_conflict);
 }
 
-/** Ends a batch whose workflow was cancelled or has failed; what it has done stays. A batch that has ended stays as it ended. */
-export async function cancelBatch(tx: Tx, batchId: string): Promise<void> {
+/**
+ * Ends a batch; what it has done stays. A batch that has ended stays as it ended.
+ *
+ * @returns its state before.
+ * @throws Problem 404.
+ */
+export async function cancelBatch(tx: Tx, batchId: string): Promise<LockedBatch['status']> {
   const { status } = await lockBatch(tx, batchId);
   if (status === 'running') await finishBatch(tx, batchId, 'cancelled');
+  return status;
 }
 
 /**
@@ -189,9 +195,7 @@ export async function cancelBatch(tx: Tx, batchId: string): Promise<void> {
  * @throws Problem 404 for an unknown batch, 409 for one that has ended.
  */
 export async function endBatchEarly(tx: Tx, batchId: string): Promise<void> {
-  const { status } = await lockBatch(tx, batchId);
-  if (status !== 'running') {
-    throw new Problem({ code: 'assignment.batch-finished', detail: `The batch is ${status} already.` });
-  }
-  await finishBatch(tx, batchId, 'cancelled');
+  const before = await cancelBatch(tx, batchId);
+  if (before === 'running') return;
+  throw new Problem({ code: 'assignment.batch-finished', detail: `The batch is ${before} already.` });
 }

@@ -83,8 +83,8 @@ export async function endBulkRetry(
   { queue_name, bulk_id }: BulkRetryId,
 ) {
   const queue = await queueByName({ db: tx }, tx.actor, queue_name);
-  await recordBulkRetryCancel(tx, { queue_id: queue.id, bulk_id });
   const { details, ...event } = await findBulkRetryEvent(tx, tx.actor, queue.id, bulk_id);
+  await recordBulkRetryCancel(tx, bulk_id);
   const audited = { resource_type: 'queue', resource_id: queue.id, new_values: { event_id: bulk_id } };
   tx.audit({ event: 'queue.bulk-retry-cancel', action: 'update', ...audited });
   tellAfterCommit(deps, tx, 'bulk-retry-cancel', { queue_id: queue.id, bulk_id });

@@ -93,29 +93,16 @@ export async function beginBulkRetry(tx: Tx, queues: Pick<QueueProviders, 'of'>,
   await openQueueEvent(tx, { id: bulk_id, queue_id, kind: 'bulk_retry', state: 'running', reason, details: { ...plan } });
 }
 
-/**
- * Records that a running bulk retry is to end.
- *
- * @throws Problem 404, `queue.retry-over`.
- */
-export async function recordBulkRetryCancel(tx: Tx, { queue_id, bulk_id }: { readonly queue_id: string; readonly bulk_id: string }) {
-  const event = await tx.sql
-    .selectFrom('admin_queue_events')
-    .where('id', '=', bulk_id)
-    .where('queue_id', '=', queue_id)
-    .where('kind', '=', 'bulk_retry')
-    .select('state')
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-  if (event === undefined) throw notFound('bulk retry');
-  if (event.state !== 'running') {
-    throw new Problem({ code: 'queue.retry-over', detail: 'The bulk retry has ended already.' });
-  }
-  await tx.sql
+/** Records that a running bulk retry is to end. @throws Problem `queue.retry-over` when it has ended already. */
+export async function recordBulkRetryCancel(tx: Tx, bulkId: string): Promise<void> {
+  const recorded = await tx.sql
     .updateTable('admin_queue_events')
     .set({ details: sql<JsonObject>`jsonb_build_object('cancel_requested_at', clock_timestamp()) || details` })
-    .where('id', '=', bulk_id)
-    .execute();
+    .where('id', '=', bulkId)
+    .where('state', '=', 'running')
+    .returning('id')
+    .executeTakeFirst();
+  if (recorded === undefined) throw new Problem({ code: 'queue.retry-over', detail: 'The bulk retry has ended already.' });
 }
 
 /** Records how a bulk retry has ended. One that was to end is cancelled, though it may have retried the last job already. */
