@@ -7,6 +7,9 @@ export function versionEtag(version: number): string {
   return `"${version}"`;
 }
 
+/** Tags are compared as they are written (RFC 9110 section 8.8.3.2), so a version has one spelling: `"01"` is no tag of ours. */
+const versionTag = /^"(0|[1-9]\d{0,8})"$/;
+
 /**
  * The version that an If-Match header names.
  *
@@ -19,7 +22,7 @@ export function expectedVersion(ifMatch: string | null): number {
       detail: 'Send If-Match with the ETag you have read, so that nobody’s change is lost.',
     });
   }
-  const version = /^"(\d{1,9})"$/.exec(ifMatch)?.[1];
+  const version = versionTag.exec(ifMatch)?.[1];
   if (version === undefined) {
     throw new Problem({
       code: 'resource.version-mismatch',
