@@ -8,6 +8,7 @@ import type { ApiDeps } from './deps.ts';
 import { routes } from './routes.ts';
 import { answerConditionalGet } from './http/conditional-get.ts';
 import { jsonBody } from './http/json-body.ts';
+import { mediaType } from './http/media-type.ts';
 import { problemDetails } from './http/problem-details.ts';
 import { requestContext } from './http/request-context.ts';
 import type { RequestState } from './http/request-context.ts';
@@ -68,7 +69,7 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   const uploadTypes = new Set(routes.flatMap(({ uploads }) => uploads ?? []));
   app.use(async (ctx, next) => {
     if (!ctx.response.get('cache-control')) ctx.set('cache-control', 'no-store');
-    const type = ctx.request.type;
+    const type = mediaType(ctx.request);
     const hasBody = ctx.get('content-length') !== '0' && (ctx.get('content-length') !== '' || ctx.get('transfer-encoding') !== '');
     if (mutating.has(ctx.method) && hasBody && type !== 'application/json' && !uploadTypes.has(type)) {
       throw new Problem({

@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { ApiDeps } from '../deps.ts';
 import { findApplication } from './authenticate.ts';
 import { assertPermission } from './authorize.ts';
+import { mediaType } from './media-type.ts';
 import { parseInput } from './parse-input.ts';
 import { countRequest } from './request-context.ts';
 import type { RequestState } from './request-context.ts';
@@ -58,7 +59,7 @@ function answerNotModified(deps: ApiDeps, route: Route, parseBody: RouteMiddlewa
     if (actor === null) return null;
     assertPermission(actor, route);
     if (route.body !== undefined) {
-      if (ctx.request.type !== 'application/json') return null;
+      if (mediaType(ctx.request) !== 'application/json') return null;
       await parseBody(ctx, () => Promise.resolve());
     }
     return (await find(ctx)?.(deps, actor)) ?? null;

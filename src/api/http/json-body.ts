@@ -1,6 +1,7 @@
 import { bodyParser } from '@koa/bodyparser';
 import type { Middleware } from 'koa';
 import { Problem } from '../../platform/problem.ts';
+import { mediaType } from './media-type.ts';
 import type { RequestState } from './request-context.ts';
 
 /**
@@ -12,7 +13,7 @@ export function jsonBody(limitKb: number): Middleware<RequestState> {
   const parse = bodyParser({
     enableTypes: ['json'],
     // Spares nearly every request the search through all types that are JSON.
-    detectJSON: ({ req }) => req.headers['content-type'] === 'application/json',
+    detectJSON: ({ request }) => mediaType(request) === 'application/json',
     jsonLimit: `${limitKb}kb`,
     onError: (error, ctx) => {
       const { state } = ctx as typeof ctx & { state: RequestState };

@@ -16,6 +16,7 @@ import { authenticate } from './authenticate.ts';
 import { assertPermission } from './authorize.ts';
 import { auditRefusedRequest } from './audit-refused-request.ts';
 import { outcomeUnknown } from './database-problem.ts';
+import { mediaType } from './media-type.ts';
 import { toProblem } from './problem-details.ts';
 import { RequestCommand } from './request-command.ts';
 import type { RequestState } from './request-context.ts';
@@ -134,7 +135,7 @@ function givenKey(route: Route, ctx: Context): string | null {
 
 /** The app lets the media types of all uploads through; here each route takes its own. */
 function assertMediaType({ uploads, body }: Route, ctx: Context): void {
-  const { type } = ctx.request;
+  const type = mediaType(ctx.request);
   const takesJson = body === undefined || type === '' || type === 'application/json';
   if (uploads === undefined ? takesJson : uploads.includes(type)) return;
   const expected = (uploads ?? ['application/json']).join(' or ');

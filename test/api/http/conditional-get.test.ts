@@ -74,6 +74,7 @@ describe('a conditional request of an application', () => {
     expect(await evaluate(json, { body: '{"context":' })).toMatchObject({ status: 400, body: { code: 'request.malformed' } });
     expect(await evaluate(asked, { body: { context: { text: 'x'.repeat(1_100_000) } } })).toMatchObject({ status: 413 });
     const ofNothing = { 'if-none-match': etagOf(await evaluate({}, { body: {} })) };
+    expect(await evaluate({ ...ofNothing, 'content-type': 'Application/JSON' }, { body: '{}' })).toMatchObject({ status: 304 });
     for (const type of ['text/plain', 'application/vnd.api+json']) {
       expect(await evaluate({ ...ofNothing, 'content-type': type }, { body: '{}' })).toMatchObject({ status: 415 });
     }

@@ -63,6 +63,19 @@ describe('sign-in', () => {
     expect((await app.call('GET', '/nowhere')).status).toBe(404);
     expect((await app.call('DELETE', '/auth/login')).status).toBe(405);
   });
+
+  it.each([
+    'Application/JSON',
+    'APPLICATION/JSON',
+    'application/json; charset=utf-8',
+    'application/json;charset=UTF-8',
+    'application/json ; Charset="UTF-8"',
+    'Application/Json; CHARSET=Utf-8',
+  ])('reads JSON of the type %s: capitals and parameters do not matter (RFC 9110 8.3.1)', async (type) => {
+    const headers = { 'content-type': type };
+    expect((await app.call('POST', '/auth/login', { body: '{', headers })).body.code).toBe('request.malformed');
+    expect((await app.call('POST', '/auth/refresh', { body: { refresh_token: 'unknown' }, headers })).status).toBe(401);
+  });
 });
 
 describe('sessions', () => {

@@ -23,7 +23,7 @@ const pointers = ({ body }: Answer): string[] => body.errors.map(({ pointer }: {
 describe('import of prospects', () => {
   it('imports all rows of a valid file, with columns in any order, BOM and quotes', async () => {
     const file = '\uFEFFEmail,Name,value_minor,currency\r\nA@x.test,"Ada, Inc.",1500,INR\r\n,Bob,,\r\n';
-    const answer = await send(file, '', 'text/csv; charset=utf-8');
+    const answer = await send(file, '', 'Text/CSV; charset=UTF-8');
     expect(answer).toMatchObject({ status: 200, body: { imported: 2, skipped: 0 } });
     const { body } = await app.call('GET', `${base}/prospects?q=a@x.test`, { token: me.token });
     expect(body.items).toMatchObject([{ name: 'Ada, Inc.', stage_name: 'New', probability: 10, weighted_value_minor: 150 }]);
