@@ -11,7 +11,7 @@ import { systemRoles } from '../../src/domain/identity/system-roles.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { expiredToken, makePerson, otherTenantId } from '../support/people.ts';
-import { existing, fill, missing, paramsOf, sampleBody, sampleQuery, tableOf } from '../support/route-samples.ts';
+import { existing, fill, missing, paramsOf, sampleQuery, tableOf, validBody } from '../support/route-samples.ts';
 import { createOneOfEach } from '../support/factories/one-of-each.ts';
 import { callProven } from '../support/second-factor.ts';
 
@@ -109,25 +109,6 @@ const problemKeys = ['code', 'detail', 'instance', 'status', 'title', 'type'];
 /** A person who is known is told which permission is missing and which rule said so. */
 const forbiddenKeys = [...problemKeys, 'permission', 'rule'].sort();
 
-/** Bodies where the smallest one of the schema is refused by a rule beyond it. */
-const bodies: Readonly<Record<string, unknown>> = {
-  updateCampaignMember: { weight: 200 },
-  updateAlertSilence: { reason: 'renamed' },
-  updateNotificationChannel: { name: 'renamed' },
-  updateFeatureFlag: {
-    environment: 'development',
-    value_type: 'boolean',
-    enabled: false,
-    rollout_percentage: 0,
-    variants: { on: true, off: false },
-    on_variant: 'on',
-    off_variant: 'off',
-  },
-  updateIntegration: { name: 'Renamed' },
-  updateIntegrationConfig: { config: { kind: 'webhook_source' } },
-  updateRole: { name: 'Renamed' },
-  updateUser: { full_name: 'Renamed' },
-};
 const mutatingMethods = new Set(['post', 'put', 'patch', 'delete']);
 const isPublic = (route: Route) => route.permission === 'public';
 const pathsOf = (route: Route) => [route.path, ...(route.aliases ?? [])];
@@ -230,7 +211,7 @@ describe('X-12: what belongs to another tenant is not there', () => {
     const value = await withClient(app.database.adminUrl, (client) => existing(client, table!, param!));
     // A new kind of resource needs a row in test/support/factories/one-of-each.ts.
     expect({ table, value }).not.toEqual({ table, value: null });
-    const body = bodies[route.operationId] ?? sampleBody(route);
+    const body = validBody(route);
     const ask = async (id: string) => {
       const answer = await callProven(app, outsider, route.method.toUpperCase(), fill(route.path, () => id) + sampleQuery(route), {
         ...(body === undefined ? {} : { body }),

@@ -4,6 +4,7 @@ import {
   getBulkRetry,
   previewBulkRetry,
   requestBulkRetry,
+  retryableQueue,
 } from '../../services/queue/queue-bulk-retry.service.ts';
 import { reply, route } from '../http/route.ts';
 import { BulkRetryBody, BulkRetryPreviewBody, BulkRetryRequest, capQuery, errorClass } from './queue-bulk-retry.schemas.ts';
@@ -42,7 +43,8 @@ const startBulkRetryRoute = route({
   body: BulkRetryRequest,
   responses: { 202: BulkRetryBody },
   problems: ['mfa.required', 'resource.not-found', 'queue.unsupported', 'queue.retry-running', 'service.unavailable'],
-  handler: async ({ actor, body: { reason, ...plan }, deps, mfa, params, throughWorkflow }) => {
+  handler: async ({ actor, body: { reason, ...plan }, deps, mfa, params, rehearse, throughWorkflow }) => {
+    await rehearse((tx) => retryableQueue({ ...deps, db: tx }, actor, params.name));
     const request = { queue_name: params.name, reason, plan };
     const bulk_id = await throughWorkflow(
       (command) => requestBulkRetry(deps, actor, mfa, request, command),

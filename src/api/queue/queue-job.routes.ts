@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { reasonText } from '../../platform/value-schemas.ts';
-import { operateOnJob } from '../../services/queue/queue-job.service.ts';
+import { operableJob, operateOnJob } from '../../services/queue/queue-job.service.ts';
 import type { JobOperation } from '../../services/queue/queue-job.service.ts';
 import { route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
@@ -21,8 +21,10 @@ const problems = [
 
 type Context = HandlerContext<{ name: string; job_id: string }, unknown, { reason: string | null }>;
 
-const operate = ({ deps, actor, mfa, throughWorkflow, params, body }: Context, operation: JobOperation) => {
+const operate = async ({ deps, actor, mfa, isRehearsal, throughWorkflow, params, body }: Context, operation: JobOperation) => {
   const target = { queue_name: params.name, job_id: params.job_id, reason: body.reason };
+  // Outside of a transaction, which must not stay open for as long as an engine may take.
+  if (isRehearsal) await operableJob(deps, actor, target, operation);
   return throughWorkflow((command) => operateOnJob(deps, { actor, mfa, command }, target, operation));
 };
 

@@ -7,7 +7,7 @@ import { cleanOf } from '../../services/queue/queue-clean.client.ts';
 import { route } from '../http/route.ts';
 import { timestampInput, reasonText } from '../../platform/value-schemas.ts';
 import { findQueueEvent, queueByName } from '../../services/queue/queue.queries.ts';
-import { awaitQueueState, awaitResume, pauseQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
+import { awaitQueueState, awaitResume, pausableQueue, pauseQueue, pausedQueue, resumeQueue } from '../../services/queue/queue-state.service.ts';
 
 const tag = 'queue';
 const path = '/admin/queues/:name';
@@ -33,7 +33,8 @@ const pauseQueueRoute = route({
     'queue.already-paused',
     'service.unavailable',
   ],
-  handler: async ({ actor, body, deps, mfa, params: { name }, throughWorkflow }) => {
+  handler: async ({ actor, body, deps, mfa, params: { name }, rehearse, throughWorkflow }) => {
+    await rehearse((tx) => pausableQueue({ ...deps, db: tx }, actor, { name, ...body }));
     await throughWorkflow(
       (command) => pauseQueue(deps, actor, mfa, { name, ...body }, command),
       (_stored, commandId) => awaitQueueState(deps, actor, commandId),
@@ -54,7 +55,8 @@ const resumeQueueRoute = route({
   body: z.strictObject({ reason: reasonText.nullable().default(null) }).prefault({}).meta({ id: 'QueueResumeRequest' }),
   responses: { 200: QueueBody },
   problems: ['mfa.required', 'resource.not-found', 'queue.unsupported', 'queue.not-paused', 'service.unavailable'],
-  handler: async ({ actor, body, deps, mfa, params: { name }, throughWorkflow }) => {
+  handler: async ({ actor, body, deps, mfa, params: { name }, rehearse, throughWorkflow }) => {
+    await rehearse((tx) => pausedQueue({ ...deps, db: tx }, actor, name));
     await throughWorkflow(
       (command) => resumeQueue(deps, actor, mfa, { name, ...body }, command),
       (_stored, commandId) => awaitResume(deps, actor, commandId),

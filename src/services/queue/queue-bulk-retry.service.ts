@@ -1,6 +1,7 @@
 import { countByErrorClass, newFailureRatio, selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
+import type { ReadDeps } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -22,6 +23,19 @@ interface BulkRetryId {
 }
 
 /**
+ * A queue whose failed jobs can be retried.
+ *
+ * @param deps.db in a rehearsal its transaction.
+ * @throws Problem 404, or `queue.unsupported`.
+ */
+export async function retryableQueue(deps: ReadDeps & Pick<Deps, 'queues'>, actor: Actor, name: string) {
+  const queue = await queueByName(deps, actor, name);
+  const engine = deps.queues.of(queue.provider);
+  assertQueueCapability(engine, 'retry');
+  return { queue, engine };
+}
+
+/**
  * Counts the failed jobs of a queue by error class, and what a bulk retry with this plan would take. Changes nothing.
  *
  * @param plan.error_class one class; all when left out.
@@ -33,9 +47,7 @@ export async function previewBulkRetry(
   queueName: string,
   plan: { readonly error_class?: string | undefined; readonly cap: number },
 ) {
-  const queue = await queueByName(deps, actor, queueName);
-  const engine = deps.queues.of(queue.provider);
-  assertQueueCapability(engine, 'retry');
+  const { queue, engine } = await retryableQueue(deps, actor, queueName);
   const { jobs, is_complete } = await scanFailedJobs(engine, queue);
   const error_classes = plan.error_class === undefined ? [] : [plan.error_class];
   return {
@@ -59,8 +71,7 @@ export async function requestBulkRetry(
   { queue_name, reason, plan }: { readonly queue_name: string; readonly reason: string; readonly plan: BulkRetryPlan },
   command: WorkflowCommand,
 ): Promise<string> {
-  const queue = await queueByName(deps, actor, queue_name);
-  assertQueueCapability(deps.queues.of(queue.provider), 'retry');
+  const { queue } = await retryableQueue(deps, actor, queue_name);
   const retry = { queue_id: queue.id, reason, plan, mfa_proof_id: delegateProof(mfa) };
   return startBulkRetry(deps, actor, retry, command);
 }

@@ -32,18 +32,15 @@ interface JobTarget {
 }
 
 /**
- * Does one operation to one job: recorded together with the consumed factor proof, done in the engine, and settled with
- * the result. The engine cannot take part in a transaction, so the event of an operation whose process died before the
- * result was written stays `requested`.
+ * A job on which an operation is possible, with its queue and engine.
  *
- * @returns the settled event.
  * @throws Problem 404, `queue.unsupported`, `queue.job-state`, or `service.unavailable` when the engine is unavailable.
  */
-export async function operateOnJob(
-  deps: Pick<ProcessDeps, 'db' | 'keyring' | 'queues'>,
-  { actor, mfa, command }: JobCaller,
-  { queue_name, job_id, reason }: JobTarget,
-  { kind, isPossible, wanted, run }: JobOperation,
+export async function operableJob(
+  deps: Pick<ProcessDeps, 'db' | 'queues'>,
+  actor: Actor,
+  { queue_name, job_id }: JobTarget,
+  { kind, isPossible, wanted }: JobOperation,
 ) {
   const queue = await queueByName(deps, actor, queue_name);
   const engine = deps.queues.of(queue.provider);
@@ -51,11 +48,30 @@ export async function operateOnJob(
   const job = await engine.findJob(queue, job_id);
   if (job === null) throw notFound('job');
   if (!isPossible(job)) throwJobStateConflict(job.state, wanted);
+  return { queue, engine, job };
+}
+
+/**
+ * Does one operation to one job: recorded together with the consumed factor proof, done in the engine, and settled with
+ * the result. The engine cannot take part in a transaction, so the event of an operation whose process died before the
+ * result was written stays `requested`.
+ *
+ * @returns the settled event.
+ * @throws Problem of {@link operableJob}, or `service.outcome-unknown`.
+ */
+export async function operateOnJob(
+  deps: Pick<ProcessDeps, 'db' | 'keyring' | 'queues'>,
+  { actor, mfa, command }: JobCaller,
+  target: JobTarget,
+  operation: JobOperation,
+) {
+  const { queue, engine, job } = await operableJob(deps, actor, target, operation);
+  const { kind, run } = operation;
   const id = command.command_id;
   const proof = delegateProof(mfa);
   await unitOfWork(deps.db, actor, async (tx) => {
     await consumeMfaProof(tx, proof, actor);
-    await openQueueEvent(tx, { id, queue_id: queue.id, kind, job_id: job.job_id, reason });
+    await openQueueEvent(tx, { id, queue_id: queue.id, kind, job_id: job.job_id, reason: target.reason });
   });
   try {
     const details = await run(engine, queue, job.job_id);

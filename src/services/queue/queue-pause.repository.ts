@@ -24,9 +24,7 @@ interface QueuePause {
 export async function beginPause(tx: Tx, pause: QueuePause, consumeProof: () => Promise<void>): Promise<void> {
   const queue = await lockQueue(tx, { id: pause.queue_id });
   if (queue.pause_id === pause.pause_id) return;
-  if (queue.pause_id !== null) {
-    throw new Problem({ code: 'queue.already-paused', detail: 'The queue is paused already.' });
-  }
+  if (queue.pause_id !== null) throw alreadyPaused();
   await consumeProof();
   const until = new Date(pause.paused_until).toISOString();
   await tx.sql
@@ -50,6 +48,11 @@ export async function beginPause(tx: Tx, pause: QueuePause, consumeProof: () => 
     reason: pause.reason,
     details: { paused_until: until },
   });
+}
+
+/** The refusal of a second pause. */
+export function alreadyPaused(): Problem {
+  return new Problem({ code: 'queue.already-paused', detail: 'The queue is paused already.' });
 }
 
 type PauseRef = Pick<QueuePause, 'queue_id' | 'pause_id'>;

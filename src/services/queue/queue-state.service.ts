@@ -5,6 +5,7 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import { invalidInput } from '../../platform/input-issues.ts';
 import { assertQueueCapability } from '../../platform/outbound/queue-provider.ts';
+import type { ReadDeps } from '../../platform/database/read.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { consumeMfaProof, delegateProof } from '../../platform/security/mfa-token.ts';
@@ -12,8 +13,9 @@ import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import { commandUnitOfWork } from '../commands/command.repository.ts';
 import { forgetRefresh } from '../commands/workflow-start.repository.ts';
 import { findQueueEvent, queueByName } from './queue.queries.ts';
+import type { QueueRow } from './queue.queries.ts';
 import { sendResume, sendResumed, startPause } from './queue-pause.client.ts';
-import { acceptResume, endPause } from './queue-pause.repository.ts';
+import { acceptResume, alreadyPaused, endPause } from './queue-pause.repository.ts';
 import { lockQueue } from './queue.repository.ts';
 
 type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'now' | 'queues' | 'temporal'>;
@@ -21,27 +23,51 @@ type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'now' | 'queues' | 'temporal'>;
 /** The longest pause, in milliseconds. */
 const maxPauseMs = 90 * 86_400_000;
 
+/** What is looked at before a queue is paused or resumed; in a rehearsal `db` is its transaction. */
+type CheckDeps = ReadDeps & Pick<Deps, 'now' | 'queues'>;
+
+interface PauseRequest {
+  readonly name: string;
+  readonly reason: string;
+  /** RFC 3339; in the future, within 90 days. */
+  readonly paused_until: string;
+}
+
+/**
+ * The queue that a pause is asked for.
+ *
+ * @throws Problem 404, `request.invalid`, `queue.unsupported`, or `queue.already-paused`.
+ */
+export async function pausableQueue(
+  deps: CheckDeps,
+  actor: Actor,
+  { name, paused_until }: Pick<PauseRequest, 'name' | 'paused_until'>,
+): Promise<QueueRow> {
+  const queue = await queueByName(deps, actor, name);
+  const restMs = Date.parse(paused_until) - deps.now();
+  if (restMs <= 0 || restMs > maxPauseMs) {
+    throw invalidInput([{ pointer: '/paused_until', detail: 'has to be in the future, within 90 days' }]);
+  }
+  assertQueueCapability(deps.queues.of(queue.provider), 'pause');
+  if (queue.pause_id !== null) throw alreadyPaused();
+  return queue;
+}
+
 /**
  * Pauses a queue until a time at which it goes on by itself.
  *
- * @param pause.paused_until RFC 3339; in the future, within 90 days.
- * @throws Problem 404, `request.invalid`, `queue.unsupported`, `queue.already-paused`, or `service.unavailable`.
+ * @throws Problem of {@link pausableQueue}, or `service.unavailable`.
  */
 export async function pauseQueue(
   deps: Deps,
   actor: Actor,
   mfa: MfaProof | null,
-  { name, reason, paused_until }: { readonly name: string; readonly reason: string; readonly paused_until: string },
+  request: PauseRequest,
   command: WorkflowCommand,
 ): Promise<void> {
-  const queue = await queueByName(deps, actor, name);
-  const until = Date.parse(paused_until);
-  const restMs = until - deps.now();
-  if (restMs <= 0 || restMs > maxPauseMs) {
-    throw invalidInput([{ pointer: '/paused_until', detail: 'has to be in the future, within 90 days' }]);
-  }
-  assertQueueCapability(deps.queues.of(queue.provider), 'pause');
-  const pause = { queue_id: queue.id, reason, paused_until: until, mfa_proof_id: delegateProof(mfa) };
+  const { id: queue_id } = await pausableQueue(deps, actor, request);
+  const paused_until = Date.parse(request.paused_until);
+  const pause = { queue_id, reason: request.reason, paused_until, mfa_proof_id: delegateProof(mfa) };
   await startPause(deps, actor, pause, command);
 }
 
@@ -129,9 +155,22 @@ export async function releaseQueue(deps: Pick<Deps, 'db' | 'queues'>, actor: Act
 }
 
 /**
+ * A queue that is paused.
+ *
+ * @returns its id and that of the pause.
+ * @throws Problem 404, `queue.unsupported`, or `queue.not-paused`.
+ */
+export async function pausedQueue(deps: Omit<CheckDeps, 'now'>, actor: Actor, name: string): Promise<PauseRef> {
+  const { id: queue_id, provider, pause_id } = await queueByName(deps, actor, name);
+  assertQueueCapability(deps.queues.of(provider), 'pause');
+  if (pause_id === null) throw new Problem({ code: 'queue.not-paused', detail: 'No pause of this queue is in force.' });
+  return { queue_id, pause_id };
+}
+
+/**
  * Ends a pause before its time; returns when the queue runs again.
  *
- * @throws Problem 404, `queue.unsupported`, `queue.not-paused`, or `service.unavailable`.
+ * @throws Problem of {@link pausedQueue}, or `service.unavailable`.
  */
 export async function resumeQueue(
   deps: Deps,
@@ -140,10 +179,7 @@ export async function resumeQueue(
   { name, reason }: { readonly name: string; readonly reason: string | null },
   command: WorkflowCommand,
 ): Promise<void> {
-  const queue = await queueByName(deps, actor, name);
-  assertQueueCapability(deps.queues.of(queue.provider), 'pause');
-  const { id: queue_id, pause_id } = queue;
-  if (pause_id === null) throw new Problem({ code: 'queue.not-paused', detail: 'No pause of this queue is in force.' });
+  const { queue_id, pause_id } = await pausedQueue(deps, actor, name);
   const { command_id } = command;
   const message = { actor: actorRef(actor), resume_id: command_id, command_id, reason, mfa_proof_id: delegateProof(mfa) };
   try {

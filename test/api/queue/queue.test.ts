@@ -373,9 +373,27 @@ describe('Access to queues', () => {
     for (const at of [...tries, `${path}/pause`, `${path}/resume`, `${path}/clean`, `${path}/bulk-retries`]) {
       expect((await app.call('POST', at, { token: support.token, body: {} })).status).toBe(403);
     }
-    const bare = await app.call('POST', `${path}/jobs/1/retry`, { token: admin.token });
+    const [failed] = await failJobs(company, mails, ['boom']);
+    const bare = await app.call('POST', `${path}/jobs/${failed}/retry`, { token: admin.token });
     expect(bare.body).toMatchObject({ status: 403, code: 'mfa.required', action: 'retryFailedJob' });
     expect((await get(path, other.admin)).status).toBe(404);
+  });
+
+  it('T-14: say what is refused anyway before they ask for a factor', async () => {
+    const { id } = await mails.add('waits', {});
+    const refusalOf = async (at: string, body: object = {}) =>
+      (await app.call('POST', `/admin/queues/${at}`, { token: admin.token, body })).body.code;
+    const pause = { reason: 'x', paused_until: inOneHour() };
+    const past = { ...pause, paused_until: new Date(Date.now() - 1000).toISOString() };
+    expect(await refusalOf(`mails/jobs/${id}/promote`)).toBe('queue.job-state');
+    expect(await refusalOf('mails/jobs/nobody/remove')).toBe('resource.not-found');
+    expect(await refusalOf('mails/resume')).toBe('queue.not-paused');
+    expect(await refusalOf('mails/pause', past)).toBe('request.invalid');
+    expect(await refusalOf('workflows/pause', pause)).toBe('queue.unsupported');
+    expect(await refusalOf('nowhere/bulk-retries', { reason: 'x' })).toBe('resource.not-found');
+    expect((await post(`${path}/pause`, pause)).status).toBe(200);
+    expect(await refusalOf('mails/pause', pause)).toBe('queue.already-paused');
+    expect((await post(`${path}/resume`)).status).toBe(200);
   });
 
   it('permits a tenant to register only queues named after it, each once, and refuses bad input', async () => {
@@ -407,12 +425,13 @@ describe('adminApi', () => {
     expect(items.map(({ name }) => name)).toContain('mails');
     expect((await adminApi.getQueueDetails('mails')).live.is_paused).toBe(false);
     expect((await adminApi.getQueueJobs('mails', { state: 'waiting' })).items.length).toBeGreaterThan(0);
+    const [failed] = (await adminApi.getQueueJobs('mails', { state: 'failed' })).items;
     const refusals = [
-      adminApi.retryFailedJob('mails', '1', {}),
+      adminApi.retryFailedJob('mails', failed?.job_id ?? '', {}),
       adminApi.pauseQueue('mails', { reason: 'x', paused_until: inOneHour() }),
       adminApi.resumeQueue('mails'),
     ];
     const codes = await Promise.all(refusals.map((call) => call.catch((error: unknown) => error)));
-    expect(codes).toMatchObject([{ code: 'mfa.required' }, { code: 'mfa.required' }, { code: 'mfa.required' }]);
+    expect(codes).toMatchObject([{ code: 'mfa.required' }, { code: 'mfa.required' }, { code: 'queue.not-paused' }]);
   });
 });
