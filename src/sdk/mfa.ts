@@ -17,7 +17,7 @@ export interface FactorApi {
 
 /**
  * Runs an operation; where the server asks for a second factor, meets the challenge and repeats the operation with the
- * proof. The operation must send the same input both times: the proof is bound to it.
+ * proof. The operation must send the same input both times, with the same version: the proof is bound to both.
  *
  * @param operation is called with nothing first, then with `{ mfaToken }` to hand on to the call
  * @throws ProblemError of the operation, or `mfa.code-refused`, `mfa.locked` and the like of the challenge

@@ -5627,7 +5627,7 @@ export interface components {
             sent_to: string | null;
         };
         MfaToken: {
-            /** @description Send in the header X-MFA-Token of the repeated request; works once */
+            /** @description Send in the header X-MFA-Token of the repeated request, with the same input and If-Match; works once */
             mfa_token: string;
             /** @description Seconds */
             expires_in: number;

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Route } from '../../src/api/http/route.ts';
 import { routes } from '../../src/api/routes.ts';
+import { actions } from '../../src/services/actions/registry.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
+import { createApprovalPolicy } from '../support/factories/approval.ts';
 import { createOneOfEach } from '../support/factories/one-of-each.ts';
 import { missing, paramsOf, pathOf, sampleQuery, validBody } from '../support/route-samples.ts';
 
@@ -13,6 +15,8 @@ beforeAll(async () => {
   app = await startTestApi();
   admin = await app.signIn('role-super-admin');
   await createOneOfEach(app, admin.user_id);
+  const ungated = actions.filter(({ safeGate }) => safeGate(null) === 'none');
+  for (const { name } of ungated) await createApprovalPolicy(app, { action: name, updated_by: admin.user_id });
 });
 
 afterAll(async () => {
@@ -40,5 +44,21 @@ describe('T-14: what is not there is said before a second factor is asked for', 
       const { status, body } = await ask(route, path);
       expect({ path, status, code: body.code }).toEqual({ path, status: 404, code: 'resource.not-found' });
     }
+  });
+});
+
+describe('S2-69: a factor proof is made for the version that the change is built on', () => {
+  const versioned = gated.filter(({ requiresIfMatch }) => requiresIfMatch === true);
+
+  it.each(named(versioned))('%s', async (_, route) => {
+    const path = await pathOf(app, route);
+    // A token that proves nothing: the answer names what has to be proven, whichever version is current.
+    const wantedFor = async (tag: string) => {
+      const { status, body } = await ask(route, path, { 'if-match': tag, 'x-mfa-token': 'none' });
+      expect({ path, status, code: body.code }).toEqual({ path, status: 403, code: 'mfa.required' });
+      return body.payload_digest;
+    };
+    expect(await wantedFor('"1"')).toBe(await wantedFor('"1"'));
+    expect(await wantedFor('"1"')).not.toBe(await wantedFor('"2"'));
   });
 });

@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import { z } from 'zod';
 import type { Route } from '../../src/api/http/route.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
+import { softwareModules } from '../../src/domain/identity/module-permission.ts';
 import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import type { TestApi } from './api.ts';
 
@@ -65,6 +66,7 @@ export async function pathOf(app: TestApi, route: Route): Promise<string> {
 
 async function valueOf(client: Client, segment: string, param: string): Promise<string | null> {
   if (param === 'environment') return 'development';
+  if (param === 'agent') return softwareModules[0];
   const table = await tableOfSegment(client, segment);
   return table === null ? null : existing(client, table, param).catch(() => null);
 }
@@ -118,6 +120,7 @@ const bodies: Readonly<Record<string, unknown>> = {
   updateIntegration: { name: 'Renamed' },
   updateIntegrationConfig: { config: { kind: 'webhook_source' } },
   updateRole: { name: 'Renamed' },
+  updateTenant: { name: 'Renamed' },
   updateUser: { full_name: 'Renamed' },
 };
 

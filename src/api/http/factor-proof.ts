@@ -63,11 +63,14 @@ export async function verifyProof(
 ): Promise<RouteProof> {
   const action = gatedAction(route);
   const { params, query } = input;
+  const { ifMatch } = ctx.state.info;
   const digest = payloadDigest({
     operation: route.operationId,
     params,
     // The query is part of the operation (`transfer_to`); most gated routes have none.
     ...(Object.keys(query).length === 0 ? {} : { query }),
+    // So is the version that the change is built on: what was agreed to was shown in that one.
+    ...(ifMatch === null ? {} : { if_match: ifMatch }),
     body: withoutUnproven(route, input.body),
   });
   const token = ctx.get('x-mfa-token');

@@ -19,7 +19,9 @@ const MfaChallengeView = z
 
 const MfaTokenView = z
   .object({
-    mfa_token: z.string().describe('Send in the header X-MFA-Token of the repeated request; works once'),
+    mfa_token: z
+      .string()
+      .describe('Send in the header X-MFA-Token of the repeated request, with the same input and If-Match; works once'),
     expires_in: z.int().describe('Seconds'),
   })
   .meta({ id: 'MfaToken' });

@@ -26,13 +26,13 @@ export function delegateProof(mfa: MfaProof | null): string {
 /** How long a proof may be used for the change it was asked for, in seconds (S2-69). */
 export const mfaProofTtlSeconds = 300;
 
-/** What a factor proof is bound to: this person, in this session, for this action with exactly this payload. */
+/** What a factor proof is bound to: this person, in this session, for this action with exactly this request. */
 export interface MfaBinding {
   readonly user_id: string;
   readonly session_id: string;
   /** Name of the action or operation, e.g. `flag.toggle`. */
   readonly action: string;
-  /** Hex SHA-256 of the canonical payload (RFC 8785). */
+  /** Hex SHA-256 of the canonical request (RFC 8785): its input, and the version that it is built on. */
   readonly payload_digest: string;
 }
 

@@ -54,6 +54,23 @@ describe('Idempotency-Key', () => {
     expect(other.body).toMatchObject({ status: 422, code: 'idempotency.key-reused' });
   });
 
+  it('refuses the key for another version: a repetition is built on the one that its first request named', async () => {
+    const headers = { 'idempotency-key': randomUUID() };
+    const { token } = admin;
+    const made = await app.call('POST', '/api/admin/campaigns', { token, body: { name: 'Versions', status: 'active' } });
+    const update = (version: number) =>
+      app.call('PUT', `/api/admin/campaigns/${made.body.id}`, {
+        token,
+        body: { description: 'changed' },
+        headers: { ...headers, 'if-match': `"${version}"` },
+      });
+    expect(await update(1)).toMatchObject({ status: 200, body: { version: 2 } });
+    expect((await update(2)).body).toMatchObject({ status: 422, code: 'idempotency.key-reused' });
+    const again = await update(1);
+    expect(again).toMatchObject({ status: 200, body: { version: 2 } });
+    expect(again.headers.get('idempotency-replayed')).toBe('true');
+  });
+
   it('is not poisoned by a failed validation, nor by a refusal', async () => {
     const key = randomUUID();
     expect((await create(key, { ...activity('valid later'), type: 'dance' })).status).toBe(422);

@@ -94,6 +94,33 @@ describe('requestMFACode and verifyMFACode (S2-44, S2-45, S2-69)', () => {
     expect((await apis.call('POST', path, options)).status).toBe(201);
   });
 
+  it('bind a proof to the version that was read: it changes no other one, whoever has written it', async () => {
+    const body = { kind: 'email', name: 'Versioned', email: 'ops3@example.com', events: ['*'] };
+    const { token } = admin;
+    const send = (method: string, path: string, request: object, headers: Record<string, string>) =>
+      apis.call(method, path, { token, body: request, headers });
+    const proven = async (method: string, path: string, request: object, headers: Record<string, string> = {}) => {
+      apis.nextStep();
+      const asked = await send(method, path, request, headers);
+      const id = await challenge(admin, asked.body.action, asked.body.payload_digest);
+      const { mfa_token } = (await verify(admin, id, apis.code(admin))).body;
+      return { ...headers, 'x-mfa-token': mfa_token as string };
+    };
+    const channels = '/admin/notifications/channels';
+    const { id } = (await send('POST', channels, body, await proven('POST', channels, body))).body;
+    const path = `${channels}/${id}`;
+    const change = { is_enabled: false };
+    const ofFirst = await proven('PATCH', path, change, { 'if-match': '"1"' });
+    await apis.admin.query('update notification_channels set version = 2 where id = $1', [id]);
+    for (const tag of ['"2"', '"3"', '*']) {
+      const other = await send('PATCH', path, change, { ...ofFirst, 'if-match': tag });
+      expect(other.body).toMatchObject({ status: 403, code: 'mfa.required' });
+    }
+    expect((await send('PATCH', path, change, ofFirst)).body).toMatchObject({ status: 412, code: 'resource.version-mismatch' });
+    await apis.admin.query('update notification_channels set version = 1 where id = $1', [id]);
+    expect((await send('PATCH', path, change, ofFirst)).status).toBe(200);
+  });
+
   it('record the time of the last proof with the session (S2-69)', async () => {
     const mfaAt = async () => {
       const { rows } = await apis.admin.query('select mfa_at from sessions where id = $1', [approver.session_id]);
