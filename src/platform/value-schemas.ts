@@ -44,8 +44,8 @@ const writtenPhonePattern = /^\+?[\d ()./-]{4,31}(?:(?:x|ext\.?|#) ?\d{1,6})?$/i
 export const writtenPhoneNumber = (text: z.ZodString) =>
   text.max(32).refine((value) => value === '' || writtenPhonePattern.test(value), 'must be a phone number');
 
-/** Address of a web server, as it is taken. */
-export const webAddress = z.url({ protocol: /^https?$/ }).max(2_000);
+/** Address of a web server, as it is taken. What is none is refused at once, so that further rules of it have an address. */
+export const webAddress = z.url({ protocol: /^https?$/, abort: true }).max(2_000);
 
 /** SHA-256 in hex, e.g. the digest of a change. */
 export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex');

@@ -73,6 +73,8 @@ describe('the registry (S2-17, S2-18, S2-20, S2-58)', () => {
     expect(bad.status).toBe(422);
     const pointers = bad.body.errors.map(({ pointer }: { pointer: string }) => pointer);
     expect(pointers).toEqual(expect.arrayContaining(['/config/base_url', '/config/records_path', '/secret']));
+    const none = await drive.create({ config: restConfig(service, { base_url: 'no address' }), secret: 'some-secret-1' });
+    expect(none).toMatchObject({ status: 422, body: { errors: [{ pointer: '/config/base_url' }] } });
     const lacking = await drive.create({ config: restConfig(service), secret: null });
     expect(lacking).toMatchObject({ status: 422, body: { errors: [{ pointer: '/secret' }] } });
     await drive.create({ name: 'taken', config: restConfig(service), secret: 'some-secret-2' });
