@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { email } from '../platform/value-schemas.ts';
+import { email, lineText, personName } from '../platform/value-schemas.ts';
 import type { NamedPerson } from '../services/identity/account-link/administrator-naming.service.ts';
 
 /** What `npm run admin:create` is asked to do. */
@@ -32,13 +32,11 @@ export const usage = `Usage: npm run admin:create -- --email <address> [--email 
 /** A domain name, or one label of it. */
 const domainPattern = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
-const name = z.string().trim().min(1, 'must not be empty').max(200, 'has at most 200 characters');
-
 const options = z.object({
   email: z.array(email).min(1).max(5, 'at most five people can be named at once'),
-  name: z.array(name).default([]),
+  name: z.array(personName).default([]),
   tenant: z.string().toLowerCase().regex(domainPattern, 'must be a domain name').optional(),
-  'tenant-name': name.optional(),
+  'tenant-name': lineText(200).optional(),
   'expires-minutes': z.coerce.number().int().min(5).max(1_440).default(60),
   recover: z.boolean().default(false),
 });

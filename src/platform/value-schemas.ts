@@ -68,10 +68,26 @@ function isTimeZone(zone: string): boolean {
 
 /**
  * What makes a text look different from what it says, to an approver or in a log: controls, the separators of lines and
- * paragraphs, what changes the direction of the text around it (Unicode UAX #9), and what takes no width. Joiners (U+200C,
- * U+200D) and direction marks stay: names are written with them.
+ * paragraphs, and what is not seen itself. The last are properties of Unicode and no list of ours, so that characters of later
+ * versions are refused as well: what a renderer ignores (Default_Ignorable_Code_Point: fillers, variation selectors, tags, what
+ * takes no width), format characters (Cf: those that change the direction of the text around them, UAX #9, and annotations),
+ * and the blank pattern of Braille.
+ *
+ * What names are written with stays:
+ * - the joiners U+200C and U+200D, of Persian and Indic words and of emoji; of them alone no text is made;
+ * - the direction marks U+200E, U+200F and U+061C, in a text with letters that are written from right to left; in any other
+ *   they say nothing;
+ * - U+FE0F directly after an emoji, which it asks to be shown in colour. A digit, # or * counts as one only within a keycap.
  */
-const deceptive = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff]/u;
+const deceptive =
+  /[\p{Cc}\p{Zl}\p{Zp}\p{DI}\p{Cf}\u2800](?<![\u200c-\u200f\u061c])(?<!\p{Emoji}(?<![0-9#*])\ufe0f|[0-9#*]\ufe0f(?=\u20e3))/u;
+const blank = /^[\s\u200c\u200d]+$/;
+const directionMark = /[\u200e\u200f\u061c]/u;
+const rightToLeft = /(?=\p{L})[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+
+function isDeceptive(text: string): boolean {
+  return deceptive.test(text) || blank.test(text) || (directionMark.test(text) && !rightToLeft.test(text));
+}
 
 /**
  * A text of one line that people give and others read, as it is taken: the name of a person or a thing.
@@ -84,7 +100,7 @@ export const lineText = (max: number) =>
     .trim()
     .min(1)
     .max(max)
-    .refine((text) => !deceptive.test(text), 'must be one line without control or invisible characters');
+    .refine((text) => !isDeceptive(text), 'must be one line without control or invisible characters');
 
 /**
  * A text of one or more lines that people give and others read, as it is taken: a reason, a note.
@@ -98,10 +114,13 @@ export const proseText = (max: number, min: 0 | 1 = 1) =>
     .trim()
     .min(min)
     .max(max)
-    .refine((text) => !deceptive.test(text.replaceAll(/\r?\n|\t/g, ' ')), 'must have no control or invisible characters');
+    .refine((text) => !isDeceptive(text.replaceAll(/\r?\n|\t/g, ' ')), 'must have no control or invisible characters');
 
 /** The name of a person, as it is taken. */
 export const personName = lineText(200);
+
+/** What a profile says of a person: a job title, a department. */
+export const profileText = lineText(200);
 
 /** Why somebody does something, for the record. */
 export const reasonText = proseText(500);

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import {
   email,
-  lineText,
   passwordInput,
   personName,
+  profileText,
   phoneNumber,
   reasonText,
   timeZone,
@@ -52,7 +52,6 @@ export const userView = z
   })
   .meta({ id: 'User' });
 
-const profileText = lineText(200);
 
 /** What an administrator may change of an account. */
 const accountFields = {

@@ -5,6 +5,7 @@ import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor, 
 import { queueByName, queueEventsQuery, queuesByName } from '../../services/queue/queue.queries.ts';
 import { listQueueJobs } from '../../services/queue/queue-job-list.service.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
+import { proseText } from '../../platform/value-schemas.ts';
 import { registerQueue } from '../../services/queue/queue-registration.service.ts';
 import { queueUnregister } from '../../services/queue/queue-unregister.action.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
@@ -116,7 +117,7 @@ const createQueue = route({
       provider: z.enum(queueProviderNames),
       source_name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/),
       environment: z.enum(environmentNames),
-      description: z.string().max(1000).default(''),
+      description: proseText(1000, 0).default(''),
     })
     .meta({ id: 'QueueRegistration' }),
   responses: { 201: QueueBody },

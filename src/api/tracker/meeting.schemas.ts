@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { activityTypes } from '../../domain/tracker/tracker-scoring.ts';
 import { meetingOutcomes, meetingTypes } from '../../entities/tracker/meeting.entity.ts';
 import { pageQuery } from '../../platform/database/keyset-page.ts';
-import { dayInput, timestamp, timestampInput } from '../../platform/value-schemas.ts';
+import { dayInput, lineText, timestamp, timestampInput } from '../../platform/value-schemas.ts';
 import { freeText, ownedFields, queryId, rowId, rowTimestamps } from './tracker.schemas.ts';
 
 const longText = freeText(20_000).nullable();
 
 const fields = {
-  title: freeText(255).min(1),
+  title: lineText(255),
   type: z.enum(meetingTypes),
   duration_minutes: z.int().min(1).max(1440),
   agenda: longText,

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { requirableFields } from '../../domain/tracker/tracker-pipeline.ts';
-import { timestamp } from '../../platform/value-schemas.ts';
-import { freeText, rowId } from './tracker.schemas.ts';
+import { lineText, timestamp } from '../../platform/value-schemas.ts';
+import { rowId } from './tracker.schemas.ts';
 
-const name = freeText(100).min(1);
+const name = lineText(100);
 const percent = z.int().min(0).max(100).describe('Chance of winning from this stage, in percent');
 
 const stageFields = {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { prospectStatuses } from '../../domain/tracker/tracker-pipeline.ts';
-import { timestamp, uuid } from '../../platform/value-schemas.ts';
+import { proseText, timestamp, uuid } from '../../platform/value-schemas.ts';
 import { prospectCreation, prospectFields } from '../../services/tracker/pipeline/prospect.payload.ts';
-import { freeText, rowId } from './tracker.schemas.ts';
+import { rowId } from './tracker.schemas.ts';
 
 export const prospectStatus = z.enum(prospectStatuses);
 
@@ -38,7 +38,7 @@ export const ProspectMove = z
   .strictObject({
     stage_id: rowId.nullable().default(null),
     status: prospectStatus.nullable().default(null),
-    lost_reason: freeText(1000).min(1).nullable().default(null),
+    lost_reason: proseText(1000).nullable().default(null),
   })
   .meta({ id: 'ProspectMove' });
 

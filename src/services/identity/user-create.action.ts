@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { email, personName, phoneNumber, timeZone, timestampInput, uuid } from '../../platform/value-schemas.ts';
+import { email, personName, phoneNumber, profileText, reasonText, timeZone, timestampInput, uuid } from '../../platform/value-schemas.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
@@ -12,14 +12,12 @@ import { roleTexts } from './role/role-texts.queries.ts';
 import { createUserWithRoles } from './user-account.service.ts';
 import { assertAddressUnused } from './user.repository.ts';
 
-const text = z.string().max(2000).nullable().optional();
-
 /** A role with its times, as a request keeps it; whether the times are still to come is checked when it is made. */
 export const storedGrant = z.strictObject({
   role_id: uuid,
   valid_until: timestampInput.nullable().default(null),
   review_due_at: timestampInput.nullable().default(null),
-  reason: z.string().max(500).nullable().default(null),
+  reason: reasonText.nullable().default(null),
 });
 
 const userCreatePayload = z.strictObject({
@@ -27,9 +25,9 @@ const userCreatePayload = z.strictObject({
   email: email.nullable().optional(),
   phone_number: phoneNumber.nullable().optional(),
   time_zone: timeZone.nullable().optional(),
-  job_title: text,
-  department: text,
-  notes: text,
+  job_title: profileText.nullable().optional(),
+  department: profileText.nullable().optional(),
+  notes: z.string().max(2000).nullable().optional(),
   /** Null for somebody who signs in by an identity provider. */
   password_hash: z.string().max(500).nullable().default(null),
   roles: z.array(storedGrant).max(20).default([]),

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { email, personName, phoneNumber, timeZone, uuid } from '../../platform/value-schemas.ts';
+import { email, personName, phoneNumber, profileText, timeZone, uuid } from '../../platform/value-schemas.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import type { JsonObject } from '../../domain/shared/canonical.ts';
 import { read } from '../../platform/database/read.ts';
@@ -12,8 +12,6 @@ import { dependsOnDecider, gateOfAccount } from './role/decider-gate.ts';
 import { assertUpdatable, changesAddress, updateUser } from './user-account.service.ts';
 import { followStatusChange } from './offboarding.service.ts';
 
-const text = z.string().max(2000).nullable().optional();
-
 const userUpdatePayload = z.strictObject({
   user_id: uuid,
   version: rowVersion,
@@ -21,9 +19,9 @@ const userUpdatePayload = z.strictObject({
   email: email.nullable().optional(),
   phone_number: phoneNumber.nullable().optional(),
   time_zone: timeZone.nullable().optional(),
-  job_title: text,
-  department: text,
-  notes: text,
+  job_title: profileText.nullable().optional(),
+  department: profileText.nullable().optional(),
+  notes: z.string().max(2000).nullable().optional(),
   status: z.enum(['active', 'inactive']).optional(),
 });
 

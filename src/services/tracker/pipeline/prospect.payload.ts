@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { email, timestampInput, writtenPhoneNumber } from '../../../platform/value-schemas.ts';
+import { email, lineText, timestampInput, writtenPhoneNumber } from '../../../platform/value-schemas.ts';
 
 /** The fields of a prospect that people write; in a JSON body as in a row of a file. */
 export const prospectFields = {
-  name: z.string().max(255).min(1),
+  name: lineText(255),
   company: z.string().max(255).nullable(),
   email: email.nullable(),
   phone: writtenPhoneNumber(z.string()).nullable(),
