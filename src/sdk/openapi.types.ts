@@ -6291,8 +6291,8 @@ export interface components {
                 /** @enum {string} */
                 production: "none" | "mfa" | "approval";
             } | null;
-            /** @description What may raise the gate of a single change to `approval`: it touches the right to decide (`decider`, `rights`) of a tenant with two independent administrators (`pair`), weakens a gate (`weaker`), concerns production (`environment`), or goes back to what was not approved recently (`rollback_target`) */
-            depends_on: ("decider" | "pair" | "rights" | "weaker" | "environment" | "rollback_target")[];
+            /** @description What may raise the gate of a single change to `approval`: it touches the right to decide (`decider`, `rights`), or who is eligible by a policy (`eligible`), of a tenant with two independent administrators (`pair`), weakens a gate (`weaker`), concerns production (`environment`), or goes back to what was not approved recently (`rollback_target`) */
+            depends_on: ("decider" | "eligible" | "pair" | "rights" | "weaker" | "environment" | "rollback_target")[];
         };
         ApprovalPolicy: {
             /** Format: uuid */

@@ -69,8 +69,9 @@ export const GateBody = z
     depends_on: z
       .array(z.enum(gateConditions))
       .describe(
-        'What may raise the gate of a single change to `approval`: it touches the right to decide (`decider`, `rights`) of a ' +
-          'tenant with two independent administrators (`pair`), weakens a gate (`weaker`), concerns production ' +
+        'What may raise the gate of a single change to `approval`: it touches the right to decide (`decider`, `rights`), ' +
+          'or who is eligible by a policy (`eligible`), of a tenant with two independent administrators (`pair`), ' +
+          'weakens a gate (`weaker`), concerns production ' +
           '(`environment`), or goes back to what was not approved recently (`rollback_target`)',
       ),
   })

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { hashAccountPassword } from '../../services/identity/account-password.service.ts';
-import { assertMayAssignRoles } from '../../services/identity/role/role-assignment.service.ts';
 import { userCreate } from '../../services/identity/user-create.action.ts';
 import { userUpdate } from '../../services/identity/user-update.action.ts';
 import { userDelete } from '../../services/identity/user-delete.action.ts';
@@ -83,9 +82,8 @@ const createUser = route({
   responses: { 201: userView, 202: ApprovalBody },
   problems: ['resource.conflict', 'role.grant-exceeds-own', 'request.invalid', 'resource.not-found'],
   handler: async (context) => {
-    const { actor, body, deps, scope } = context;
+    const { body, deps, scope } = context;
     const { password: _password, ...account } = body;
-    if (body.roles.length > 0) assertMayAssignRoles(actor);
     const change = userCreate.prepare(await withPasswordHash(deps, account, body));
     return context.change(async (tx) => {
       const { user_id } = createdUser.parse(await runGatedAction(tx, context, change));

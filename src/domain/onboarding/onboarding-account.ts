@@ -40,20 +40,23 @@ export const emptyOutcome: OnboardingOutcome = {
 
 /**
  * Divides the roles of a link into those that are assigned on completion and those that wait for an approval: roles of
- * administrators and roles that give the right to decide always wait (R5), and so do roles that the link's creator could no
+ * administrators and roles that give a say in approvals always wait (R5), and so do roles that the link's creator could no
  * longer assign, or that no longer exist.
+ *
+ * @param givesSay whether a role gives the right to decide, or is one that a policy names.
  */
 export function sortOnboardingRoles(
   wanted: readonly OnboardingRole[],
   roles: RoleMap,
   coarseRoleOf: (roleId: string) => CoarseRole | undefined,
   creatorPermissions: readonly string[],
+  givesSay: (roleId: string) => boolean,
 ): { readonly assigned: OnboardingRole[]; readonly waiting: OnboardingRole[] } {
   const isAssignable = ({ role_id }: OnboardingRole) =>
     roles.has(role_id) &&
     coarseRoleOf(role_id) === 'user' &&
     creatorPermissions.includes('role:assign') &&
-    !rightsOfRoles(roles, [role_id]).permissions.includes('approval:decide') &&
+    !givesSay(role_id) &&
     permissionsBeyond(creatorPermissions, rightsOfRoles(roles, [role_id]).permissions).length === 0;
   return { assigned: wanted.filter(isAssignable), waiting: wanted.filter((role) => !isAssignable(role)) };
 }

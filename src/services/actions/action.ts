@@ -70,7 +70,7 @@ export interface ChangeText {
 }
 
 /** What the gate of a change depends on besides its place, for the list of gates. */
-export const gateConditions = ['decider', 'pair', 'rights', 'weaker', 'environment', 'rollback_target'] as const;
+export const gateConditions = ['decider', 'eligible', 'pair', 'rights', 'weaker', 'environment', 'rollback_target'] as const;
 
 /** One of {@link gateConditions}. */
 export type GateCondition = (typeof gateConditions)[number];

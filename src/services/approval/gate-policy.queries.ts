@@ -1,3 +1,5 @@
+import { sql } from 'kysely';
+import { safePolicy } from '../../domain/approval/approval-gate.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
@@ -33,4 +35,23 @@ export function gatePoliciesQuery({ action }: { readonly action?: string | undef
 /** The gates of all gate policies. */
 export function writtenGatesQuery() {
   return kysely.selectFrom('admin_approval_policies').select(['action', 'environment', 'gate']);
+}
+
+/**
+ * The codes of the roles by which somebody is eligible: those that the steps of a written policy name, of the policy that a
+ * request still waiting was opened under, or of the safe one.
+ */
+export function eligibleRolesQuery() {
+  const safe = safePolicy.steps.flatMap(({ roles }) => roles);
+  const statement = sql<{ code: string }>`
+    select jsonb_array_elements_text(step -> 'roles') as code
+    from (
+      select steps from admin_approval_policies
+      union all
+      select policy -> 'steps' from admin_approvals where status in ('pending', 'approved')
+    ) p
+    cross join jsonb_array_elements(p.steps) step
+    union
+    select unnest(${safe}::text[])`;
+  return { compile: () => statement.compile(kysely) };
 }

@@ -5,8 +5,9 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
 import { actAuthority, defineAction } from '../actions/action.ts';
 import { putNewsOfAccount } from '../approval/safeguard-news.repository.ts';
-import { dependsOnDecider, gateOfRoles } from './role/decider-gate.ts';
+import { dependsOnSay, gateOfRoles } from './role/decider-gate.ts';
 import { assertWithinOwnRights } from './role/effective-rights.service.ts';
+import { assertMayAssignRoles } from './role/role-assignment.service.ts';
 import { loadRoles } from './role/role.repository.ts';
 import { roleTexts } from './role/role-texts.queries.ts';
 import { createUserWithRoles } from './user-account.service.ts';
@@ -35,7 +36,7 @@ const userCreatePayload = z.strictObject({
 
 type Payload = z.output<typeof userCreatePayload>;
 
-/** Creates an account (S2-5). One that could decide takes the approval of somebody else once there is a pair (R5). */
+/** Creates an account (S2-5). One that would have a say in approvals takes the approval of somebody else once there is a pair (R5). */
 export const userCreate = defineAction({
   name: 'user.create',
   title: 'Create a user',
@@ -45,7 +46,7 @@ export const userCreate = defineAction({
   secret: true,
   environment: () => null,
   floor: () => 'mfa',
-  demands: { depends_on: dependsOnDecider, gate: (db, scope, { roles }) => gateOfRoles(db, scope, roles.map(({ role_id }) => role_id)) },
+  demands: { depends_on: dependsOnSay, gate: (db, scope, { roles }) => gateOfRoles(db, scope, roles.map(({ role_id }) => role_id)) },
   reason: () => null,
   withoutReasons: ({ roles, ...account }) => ({ ...account, roles: roles.map(({ reason: _reason, ...grant }) => grant) }),
   describe: ({ full_name, roles }) => `Create the account of ${full_name} with ${roles.length} roles.`,
@@ -75,6 +76,7 @@ export const userCreate = defineAction({
 async function assertCreatable(tx: Tx, { email: address, phone_number, roles }: Payload): Promise<void> {
   await assertAddressUnused(tx, 'email', address ?? null);
   await assertAddressUnused(tx, 'phone_number', phone_number ?? null);
+  if (roles.length > 0) await assertMayAssignRoles(tx);
   for (const grant of roles) await assertGrantable(tx, grant);
 }
 

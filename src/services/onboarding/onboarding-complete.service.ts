@@ -11,6 +11,7 @@ import { clockTimestamp, endReason, linkGone, lockOnboardingLink, onboardingColu
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { assertLinkCapability, assertProgressVersion, progressColumns } from './onboarding-progress.service.ts';
 import { lockRights, ownRights } from '../identity/role/effective-rights.service.ts';
+import { eligibleRoles, rolesGiveSay } from '../identity/role/decider.queries.ts';
 import { assignRole } from '../identity/role/role-assignment.service.ts';
 import { rolesQuery } from '../identity/role/role.queries.ts';
 import { createUser } from '../identity/user-account.service.ts';
@@ -97,7 +98,10 @@ async function createAccount(
   const { rows } = await tx.sql.executeQuery(rolesQuery().compile());
   const coarseRoles = new Map(rows.map(({ id, coarse_role }) => [id, coarse_role]));
   const { permissions } = await ownRights(creator);
-  const { assigned, waiting } = sortOnboardingRoles(account.roles, roleMap(rows), (id) => coarseRoles.get(id), permissions);
+  const roles = roleMap(rows);
+  const eligible = await eligibleRoles(tx, tx.actor);
+  const givesSay = (roleId: string) => rolesGiveSay(roles, [roleId], eligible);
+  const { assigned, waiting } = sortOnboardingRoles(account.roles, roles, (id) => coarseRoles.get(id), permissions, givesSay);
   for (const { role_id, valid_until } of assigned) {
     await assignRole(creator, user_id, { role_id, valid_until, review_due_at: null, reason: `Onboarding link ${link.id}` });
   }

@@ -515,7 +515,7 @@ describe('T-16: the list of gates', () => {
     const gate = (operation_id: string) => items.find((item: { operation_id: string }) => item.operation_id === operation_id);
     expect(gate('proposeConfigChange')).toMatchObject({ gate: 'policy', action: 'config.apply', floor_by_environment: { production: 'approval', staging: 'none' } });
     expect(gate('rollbackConfig')).toMatchObject({ gate: 'policy', action: 'config.rollback', depends_on: ['rollback_target'] });
-    expect(gate('assignUserRole')).toMatchObject({ gate: 'policy', action: 'user.assign-role', depends_on: ['decider', 'pair'], default_by_environment: { any: 'mfa' } });
+    expect(gate('assignUserRole')).toMatchObject({ gate: 'policy', action: 'user.assign-role', depends_on: ['decider', 'eligible', 'pair'], default_by_environment: { any: 'mfa' } });
     expect(gate('putApprovalPolicy')).toMatchObject({ gate: 'policy', action: 'approval-policy.save', depends_on: ['weaker'] });
     expect(gate('erasePerson')).toMatchObject({ floor_by_environment: { any: 'approval' } });
     expect(gate('login')).toMatchObject({ gate: 'none', action: null, by_environment: null });

@@ -1,10 +1,13 @@
 import type { GateLevel } from '../../../domain/approval/approval-gate.ts';
 import { permissionsBeyond } from '../../../domain/identity/role-hierarchy.ts';
 import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
-import { giveRightToDecide, takesTwo, touchesDecider } from './decider.queries.ts';
+import { eligibleRoles, giveSay, takesTwo, touchesDecider } from './decider.queries.ts';
 
 /** What the gates of this file depend on, for the list of gates. */
 export const dependsOnDecider = ['decider', 'pair'] as const;
+
+/** What the gate of giving somebody roles depends on. */
+export const dependsOnSay = ['decider', 'eligible', 'pair'] as const;
 
 /**
  * The gate of what touches the right to decide (R4, R5): approval once the tenant has a pair, before that a second factor,
@@ -23,9 +26,26 @@ export async function gateOfAccount(db: ReadSource, scope: ReadScope, userId: st
   return gateOnceThereIsAPair(db, scope, await touchesDecider(db, scope, userId));
 }
 
-/** The gate of what gives somebody roles (R5). */
+/** The gate of what gives somebody roles (R5): one that decides, or one whose holders a policy asks. */
 export async function gateOfRoles(db: ReadSource, scope: ReadScope, roleIds: readonly string[]): Promise<GateLevel> {
-  return gateOnceThereIsAPair(db, scope, await giveRightToDecide(db, scope, roleIds));
+  return gateOnceThereIsAPair(db, scope, await giveSay(db, scope, roleIds));
+}
+
+/**
+ * The gate of a role's move to another parent: whoever holds it is eligible by its ancestors too (R5).
+ *
+ * @param before the codes of the ancestors that it has.
+ * @param after of those that it would have.
+ */
+export async function gateOfAncestors(
+  db: ReadSource,
+  scope: ReadScope,
+  before: readonly string[],
+  after: readonly string[],
+): Promise<GateLevel> {
+  const eligible = await eligibleRoles(db, scope);
+  const isMoved = [...eligible].some((code) => before.includes(code) !== after.includes(code));
+  return gateOnceThereIsAPair(db, scope, isMoved);
 }
 
 /**

@@ -13,6 +13,7 @@ import { read, readAll } from '../../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { Problem } from '../../../platform/problem.ts';
+import { eligibleRolesQuery } from '../../approval/gate-policy.queries.ts';
 import { actsBehind, idsBehindQuery, independenceOf } from '../account-act/account-act.queries.ts';
 import { activeRoles, effectiveRights } from './active-role.queries.ts';
 import { rolesQuery } from './role.queries.ts';
@@ -40,10 +41,28 @@ export function rolesDecide(roles: RoleMap, roleIds: Iterable<string>): boolean 
   return rightsOfRoles(roles, roleIds).permissions.includes(decides);
 }
 
-/** {@link rolesDecide} of the roles as they are now. */
-export async function giveRightToDecide(db: ReadSource, scope: ReadScope, roleIds: readonly string[]): Promise<boolean> {
+/**
+ * True when some roles, their ancestors included, give a say in approvals: the right to decide, or a role that a policy names.
+ * Whoever decides already would be made eligible for a request by it, and so could be chosen by its author.
+ */
+export function rolesGiveSay(roles: RoleMap, roleIds: readonly string[], eligible: ReadonlySet<string>): boolean {
+  return rolesDecide(roles, roleIds) || rightsOfRoles(roles, roleIds).roles.some((code) => eligible.has(code));
+}
+
+/** {@link rolesGiveSay} of the roles and policies as they are now. */
+export async function giveSay(db: ReadSource, scope: ReadScope, roleIds: readonly string[]): Promise<boolean> {
   if (roleIds.length === 0) return false;
-  return rolesDecide(roleMap(await read(db, scope, rolesQuery())), roleIds);
+  const [roles, eligible] = await readAll(db, scope, [rolesQuery(), eligibleRolesQuery()] as const);
+  return rolesGiveSay(roleMap(roles), roleIds, codesOf(eligible));
+}
+
+/** The codes of the roles that policies name. */
+export async function eligibleRoles(db: ReadSource, scope: ReadScope): Promise<ReadonlySet<string>> {
+  return codesOf(await read(db, scope, eligibleRolesQuery()));
+}
+
+function codesOf(rows: readonly { readonly code: string }[]): ReadonlySet<string> {
+  return new Set(rows.map(({ code }) => code));
 }
 
 /** True for an account that holds the right to decide by any role, whatever its status. */

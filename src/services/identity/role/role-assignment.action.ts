@@ -11,12 +11,12 @@ import { putNewsOfAccount } from '../../approval/safeguard-news.repository.ts';
 import { assertGrantable, storedGrant } from '../user-create.action.ts';
 import { userName } from '../user-names.queries.ts';
 import { assertUserExists } from '../user.repository.ts';
-import { dependsOnDecider, gateOfAccount, gateOfRoles } from './decider-gate.ts';
+import { dependsOnDecider, dependsOnSay, gateOfAccount, gateOfRoles } from './decider-gate.ts';
 import { assertNotSelf, assertNotStronger } from './effective-rights.service.ts';
 import { assignRole, reviewAssignment, revokeRole } from './role-assignment.service.ts';
 import { roleTexts } from './role-texts.queries.ts';
 
-/** Assigns a role (S2-8, S2-9); one that gives the right to decide by two persons once there is a pair (R5). */
+/** Assigns a role (S2-8, S2-9); one that gives a say in approvals by two persons once there is a pair (R5). */
 export const userAssignRole = defineAction({
   name: 'user.assign-role',
   title: 'Assign a role to a user',
@@ -24,7 +24,7 @@ export const userAssignRole = defineAction({
   payload: storedGrant.extend({ user_id: uuid }),
   environment: () => null,
   floor: () => 'mfa',
-  demands: { depends_on: dependsOnDecider, gate: (db, scope, { role_id }) => gateOfRoles(db, scope, [role_id]) },
+  demands: { depends_on: dependsOnSay, gate: (db, scope, { role_id }) => gateOfRoles(db, scope, [role_id]) },
   reason: ({ reason }) => reason,
   describe: ({ user_id, role_id }) => `Assign the role ${role_id} to the user ${user_id}.`,
   present: async (db, scope, { user_id, role_id, valid_until }) => {
@@ -81,7 +81,7 @@ export const userRevokeRole = defineAction({
   undo: () => null,
 });
 
-/** Confirms a time-bound role and sets its next review; one that decides by two persons once there is a pair (R5). */
+/** Confirms a time-bound role and sets its next review; one that gives a say by two persons once there is a pair (R5). */
 export const userReviewRole = defineAction({
   name: 'user.review-role',
   title: 'Confirm a role assignment',
@@ -90,7 +90,7 @@ export const userReviewRole = defineAction({
   environment: () => null,
   floor: () => 'mfa',
   demands: {
-    depends_on: dependsOnDecider,
+    depends_on: dependsOnSay,
     gate: async (db, scope, { user_id, assignment_id }) => {
       const [assignment] = await read(db, scope, assignmentQuery(assignment_id));
       // A near review takes a role away, an extension gives it anew.

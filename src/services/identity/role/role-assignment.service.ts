@@ -1,14 +1,13 @@
 import { sql } from 'kysely';
-import type { Actor } from '../../../domain/shared/actor.ts';
 import { rightsOfRoles } from '../../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { assignmentEnd } from './active-role.queries.ts';
 import { Problem, notFound } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
-import { assertSuperAdminRemains, lockRights, assertWithinOwnRights, assertNotSelf, assertNotStronger, recomputeRights } from './effective-rights.service.ts';
+import { assertSuperAdminRemains, lockRights, assertWithinOwnRights, assertNotSelf, assertNotStronger, ownRights, recomputeRights } from './effective-rights.service.ts';
 import { recordAct } from '../account-act/account-act.repository.ts';
 import type { ActAuthority } from '../account-act/account-act.repository.ts';
-import { rolesDecide } from './decider.queries.ts';
+import { eligibleRoles, rolesGiveSay } from './decider.queries.ts';
 import { loadRoles } from './role.repository.ts';
 import { assertUserExists } from '../user.repository.ts';
 
@@ -36,18 +35,18 @@ const columns = [
 ] as const;
 
 /**
- * For commands that assign roles besides what they are there for.
+ * For changes that assign roles besides what they are there for.
  *
- * @throws Problem `auth.forbidden` without the permission `role:assign`.
+ * @throws Problem `auth.forbidden` when the actor has not the permission `role:assign` now.
  */
-export function assertMayAssignRoles(actor: Pick<Actor, 'permissions'>): void {
-  if (actor.permissions.includes('role:assign')) return;
+export async function assertMayAssignRoles(tx: Tx): Promise<void> {
+  if ((await ownRights(tx)).permissions.includes('role:assign')) return;
   throw new Problem({ code: 'auth.forbidden', detail: 'Assigning roles needs the permission role:assign.' });
 }
 
 /**
  * Assigns a role: a new row of the ledger. An open row of the same role that has lapsed is closed at the time it lapsed. Whoever
- * gives the right to decide stands behind the account from now on (R1).
+ * gives a say in approvals stands behind the account from now on (R1).
  *
  * @param authority the approved request that it is assigned on, if any.
  * @throws Problem when the actor lacks a permission of the role, is the person, or the role is held already.
@@ -59,7 +58,7 @@ export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, autho
   const roles = await loadRoles(tx);
   if (!roles.has(grant.role_id)) throw notFound('role');
   await assertWithinOwnRights(tx, rightsOfRoles(roles, [grant.role_id]).permissions);
-  if (rolesDecide(roles, [grant.role_id])) {
+  if (rolesGiveSay(roles, [grant.role_id], await eligibleRoles(tx, tx.actor))) {
     recordAct(tx, { target_id: userId, kind: 'grant', detail: roles.get(grant.role_id)?.code ?? null }, authority);
   }
   return openAssignment(tx, userId, grant, authority?.approval_id ?? null);
@@ -202,7 +201,7 @@ export async function reviewAssignment(
     .executeTakeFirstOrThrow();
   const roles = await loadRoles(tx);
   // An extension lasts longer than what was given, so it is given anew.
-  if (rolesDecide(roles, [before.role_id])) {
+  if (rolesGiveSay(roles, [before.role_id], await eligibleRoles(tx, tx.actor))) {
     recordAct(tx, { target_id: userId, kind: 'grant', detail: roles.get(before.role_id)?.code ?? null }, authority);
   }
   await assertSuperAdminRemains(tx);

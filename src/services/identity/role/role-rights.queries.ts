@@ -42,6 +42,11 @@ export function rightsWith(
   return parent === null ? permissions : [...permissions, ...rightsOfRoles(role.roles, [parent]).permissions];
 }
 
+/** The codes of the ancestors of a role, or of those that it would have below another parent. */
+export function ancestorCodes(role: RoleRights, parentId: string | null = role.parent_role_id): readonly string[] {
+  return parentId === null ? [] : rightsOfRoles(role.roles, [parentId]).roles;
+}
+
 /** The present values of a role `r` by the members that a change may replace. */
 const roleValues = {
   name: sql`r.name`,

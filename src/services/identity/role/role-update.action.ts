@@ -1,11 +1,12 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
+import { strongestGate } from '../../../domain/approval/approval-gate.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { actAuthority, defineAction } from '../../actions/action.ts';
-import { dependsOnRights, gateOfRights } from './decider-gate.ts';
+import { dependsOnRights, gateOfAncestors, gateOfRights } from './decider-gate.ts';
 import { withNewDeciders } from './new-decider.service.ts';
 import { roleText } from './role-create.action.ts';
-import { rightsWith, roleBasisQuery, roleRights } from './role-rights.queries.ts';
+import { ancestorCodes, rightsWith, roleBasisQuery, roleRights } from './role-rights.queries.ts';
 import { roleTexts } from './role-texts.queries.ts';
 import { assertMovable, assertOwnRole } from './role-hierarchy.service.ts';
 import { appendRoleHistory } from './role.repository.ts';
@@ -36,11 +37,14 @@ export const roleUpdate = defineAction({
   environment: () => null,
   floor: () => 'mfa',
   demands: {
-    depends_on: dependsOnRights,
+    depends_on: [...dependsOnRights, 'eligible'],
     gate: async (db, scope, { role_id, parent_role_id }) => {
       const role = await roleRights(db, scope, role_id);
       if (role === undefined || parent_role_id === undefined) return 'mfa';
-      return gateOfRights(db, scope, { before: rightsWith(role), after: rightsWith(role, { parent_role_id }), decides: role.decides });
+      return strongestGate([
+        await gateOfRights(db, scope, { before: rightsWith(role), after: rightsWith(role, { parent_role_id }), decides: role.decides }),
+        await gateOfAncestors(db, scope, ancestorCodes(role), ancestorCodes(role, parent_role_id)),
+      ]);
     },
   },
   basis: (payload) => {
