@@ -12,7 +12,7 @@ import {
   withdrawUpdate,
 } from '../../workflows/approval/approval.contract.ts';
 import { listApprovals } from '../../services/approval/approval-decidability.service.ts';
-import { decideApproval, editApproval, rehearseDecision, rehearseEdit } from '../../services/approval/approval-decision.service.ts';
+import { decideApproval, editApproval, precheckEdit, rehearseDecision, rehearseEdit } from '../../services/approval/approval-decision.service.ts';
 import { approvalViewOf, changeFor, requestApproval } from '../../services/approval/approval-request.service.ts';
 import {
   approvalHistoryQuery,
@@ -130,7 +130,8 @@ const createApprovalRequest = route({
     'resource.conflict',
     'flag.version-conflict',
   ],
-  handler: async ({ actor, body, deps, mfa, rehearse, throughWorkflow }) => {
+  handler: async ({ actor, body, deps, mfa, isRehearsal, rehearse, throughWorkflow }) => {
+    if (isRehearsal) await changeFor(actor, body.action, body.payload).precheck(deps);
     await rehearse((tx) => deps.approvals.assertOpenable(tx, changeFor(actor, body.action, body.payload)));
     const view = await throughWorkflow((command) => {
       const prepared = changeFor(actor, body.action, body.payload);
@@ -287,7 +288,8 @@ const editRequest = route({
     'approval.no-second-person',
     'approval.policy-unsatisfiable',
   ],
-  handler: async ({ deps, actor, mfa, params, body, rehearse, throughWorkflow }) => {
+  handler: async ({ deps, actor, mfa, params, body, isRehearsal, rehearse, throughWorkflow }) => {
+    if (isRehearsal) await precheckEdit(deps, actor, params.id, body.payload);
     await rehearse((tx) => rehearseEdit(tx, deps.keyring, params.id, body));
     return throughWorkflow((command) => editApproval(deps, { actor, mfa, command }, params.id, body), approvalViewOf);
   },

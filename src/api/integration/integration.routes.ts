@@ -184,10 +184,10 @@ const updateIntegrationConfig = route({
   responses: { 200: IntegrationBody, 202: ApprovalBody },
   problems: ['mfa.required', 'resource.not-found', 'resource.version-mismatch', 'integration.rotation-running'],
   handler: async (context) => {
-    const { params, body, request, deps, scope } = context;
-    await assertPermittedAddresses(deps.outbound, body.config);
+    const { params, request, deps, scope } = context;
     const payload = sealedPayload(deps.keyring, context, configurePayload(context, { ifMatch: request.ifMatch }));
     const change = integrationConfigure.prepare(payload);
+    await change.precheck(deps);
     return context.change(async (tx) => {
       await runGatedAction(tx, context, change);
       const row = await findIntegration(tx, scope, params.id);

@@ -84,6 +84,9 @@ export interface ActionRequest {
 /** Through what an after-effect starts workflows, and reads what it needs for that. */
 export type AfterCommitDeps = Pick<ProcessDeps, 'db' | 'temporal' | 'log'>;
 
+/** What a change may ask of others before its transaction. */
+export type PrecheckDeps = Pick<ProcessDeps, 'outbound'>;
+
 /** A change that is committed. */
 export interface CommittedChange<Payload extends JsonObject = JsonObject> {
   /** In whose name it was made. */
@@ -155,6 +158,11 @@ interface ActionSpec<Payload extends JsonObject> {
   readonly describe: (payload: Payload) => string;
   /** The same with names and with what is replaced; never a secret. Without it approvers read `describe` alone. */
   readonly present?: (db: ReadSource, scope: ReadScope, payload: Payload) => Promise<ChangeText>;
+  /**
+   * Refuses what others than the database tell, such as an address that may not be connected to. Asked before the transaction of
+   * the change or of its request, however that is opened.
+   */
+  readonly precheck?: (deps: PrecheckDeps, payload: Payload) => Promise<void>;
   /** Refuses a change that could not be made now, before approvers are asked: a missing or stale resource. */
   readonly check: (tx: Tx, payload: Payload) => Promise<void>;
   /** Makes the change and audits it, inside the caller's transaction. @returns what `undo` and `afterCommit` need. */
@@ -185,6 +193,8 @@ export interface PreparedAction {
   /** Who wrote what the payload refers to; see {@link ActionSpec.writers}. */
   writers(tx: Tx): Promise<string[]>;
   present(db: ReadSource, scope: ReadScope): Promise<ChangeText>;
+  /** Call it before the transaction; see {@link ActionSpec.precheck}. */
+  precheck(deps: PrecheckDeps): Promise<void>;
   check(tx: Tx): Promise<void>;
   /** Use `runAction` instead, which checks the authority first. */
   execute(tx: Tx, authority: Authority): Promise<JsonObject>;
@@ -256,6 +266,9 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
         withoutReasons: spec.withoutReasons?.(payload) ?? withoutReason(payload),
         demandedGate: async (db, scope) => (await spec.demands?.gate(db, scope, payload)) ?? 'none',
         policy: async (db, scope) => (await spec.policy?.(db, scope, payload)) ?? null,
+        precheck: async (deps) => {
+          await spec.precheck?.(deps, payload);
+        },
         writers: async (tx) => (await spec.writers?.(tx, payload)) ?? [],
         present: async (db, scope) =>
           (await spec.present?.(db, scope, payload)) ?? { description: spec.describe(payload), changes: [] },

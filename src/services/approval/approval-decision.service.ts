@@ -97,6 +97,19 @@ export async function rehearseEdit(
   await assertSayable(tx, keyring, approvalId, { kind: 'edit', by, digest: edit.digest, new_digest });
 }
 
+/** Asks others than the database about the new change of a request, before any transaction. @throws Problem 404, or its refusal. */
+export async function precheckEdit(
+  deps: Pick<ProcessDeps, 'db' | 'outbound'>,
+  actor: Actor,
+  approvalId: string,
+  payload: unknown,
+): Promise<void> {
+  const query = kysely.selectFrom('admin_approvals').where('id', '=', approvalId).select('action');
+  const [row] = await read(deps.db, actor, query);
+  if (row === undefined) throw notFound('approval request');
+  await changeFor(actor, row.action, payload).precheck(deps);
+}
+
 /** Checks the new change of a request and stores it. @returns its digest. */
 async function prepareEdit(tx: Tx, keyring: Keyring, approvalId: string, payload: unknown): Promise<string> {
   const [row] = await read(tx, tx.actor, approvalsQuery().where('a.id', '=', approvalId));
@@ -133,12 +146,13 @@ async function assertSamePolicy(tx: Tx, prepared: PreparedAction, frozen: Approv
  *   stale, impossible or nobody could approve it.
  */
 export async function editApproval(
-  deps: Pick<ProcessDeps, 'db' | 'keyring' | 'temporal'>,
+  deps: Pick<ProcessDeps, 'db' | 'keyring' | 'temporal' | 'outbound'>,
   sender: Sender,
   approvalId: string,
   edit: { readonly digest: string; readonly payload: unknown; readonly reason: string | null },
 ): Promise<ApprovalView> {
   const message = personalMessage(sender, edit);
+  await precheckEdit(deps, sender.actor, approvalId, edit.payload);
   const new_digest = await unitOfWork(deps.db, sender.actor, (tx) => prepareEdit(tx, deps.keyring, approvalId, edit.payload));
   return send(deps, sender, approvalId, editUpdate, { ...message, new_digest });
 }

@@ -24,7 +24,7 @@ import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { MfaProof } from '../../platform/security/mfa-token.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 
-type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'temporal'>;
+type Deps = Pick<ProcessDeps, 'db' | 'keyring' | 'temporal' | 'outbound'>;
 
 /** Resolves the gates that are data and opens the requests that they ask for; one for each API process. */
 export interface ApprovalRequests {
@@ -72,6 +72,7 @@ export function createApprovalRequests(deps: Deps): ApprovalRequests {
     },
     rehearse: async (actor, action, payload) => {
       const prepared = getAction(action).prepare(payload);
+      await prepared.precheck(deps);
       await rehearsal(deps.db, actor, (tx) => prepareRequest(tx, deps.keyring, prepared));
     },
     assertOpenable: async (tx, prepared) => {
@@ -142,6 +143,7 @@ export async function requestApproval(
   command: WorkflowCommand,
 ): Promise<ApprovalView> {
   const requester = personRef(actor);
+  await prepared.precheck(deps);
   const { policy, digest, mfa_proof_id } = await unitOfWork(deps.db, actor, async (tx) => {
     const opening = await prepareRequest(tx, deps.keyring, prepared);
     return { ...opening, mfa_proof_id: typeof proof === 'string' ? proof : await proof(tx, opening.digest) };

@@ -9,6 +9,7 @@ import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 import { defineAction, onlyExistence } from '../actions/action.ts';
 import { subjectName } from '../actions/subject-names.queries.ts';
+import { assertPermittedAddresses } from './integration-addresses.service.ts';
 import { integrationConfig, integrationKeyId } from './integration.payload.ts';
 import { startIntegrationSweep } from './integration-sweep.client.ts';
 import { assertConfigurable, assertDeletable, configureIntegration, deleteIntegration, destinationsOf } from './integration.service.ts';
@@ -88,6 +89,7 @@ export const integrationConfigure = defineAction({
       ],
     };
   },
+  precheck: ({ outbound }, { config }) => assertPermittedAddresses(outbound, config),
   check: async (tx, { integration_id, version, config, sealed }) => {
     await assertConfigurable(tx, integration_id, version, { config, sealed });
   },

@@ -176,6 +176,27 @@ describe('R9, R10: whoever is concerned does not hold up what two others do', ()
   });
 });
 
+describe('S2-20: an address that may not be connected to is refused however the change is asked for', () => {
+  it('by its own operation, by a request, by an edit; before a factor is asked for', async () => {
+    const { id } = await integrationDriver(app, admin).connected(service, restConfig(service), { environment: 'production' });
+    const path = `/admin/integrations/${id}`;
+    const inside = restConfig({ url: 'https://10.0.0.7' });
+    const refused = (answer: Answer, pointer: string) => expect(answer).toMatchObject({ status: 422, body: { code: 'request.invalid', errors: [{ pointer }] } });
+    const bare = { token: admin.token, headers: { 'if-match': '"1"' }, body: { config: inside, secret: 'a-new-secret-1' } };
+    refused(await app.call('PUT', `${path}/config`, bare), '/config/base_url');
+
+    const payload = { integration_id: id, version: 1, replaces_secret: false, sealed: null };
+    const body = { action: 'integration.configure', payload: { ...payload, config: inside } };
+    refused(await app.call('POST', '/admin/approvals', { token: admin.token, body }), '/config/base_url');
+    const asked = { action: 'integration.configure', payload: { ...payload, config: restConfig(service, { records_path: '/others' }) } };
+    const opened = await callProven(app, admin, 'POST', '/admin/approvals', { body: asked });
+    expect(opened.status).toBe(201);
+    const edit = { token: admin.token, body: { digest: opened.body.digest, payload: body.payload, reason: null } };
+    refused(await app.call('POST', `/admin/approvals/${opened.body.id}/edit`, edit), '/config/base_url');
+    expect(await drive.detail(opened.body.id)).toMatchObject({ revision: 1, status: 'pending' });
+  });
+});
+
 describe('R9, R10: a change is the same whatever its reason', () => {
   const switchOn = (person: Person, key: string, reason: string | null) =>
     callProven(app, person, 'POST', `/admin/feature-flags/${key}/toggle`, { body: { environment: 'production', enabled: true, version: 1, reason } });
