@@ -52,7 +52,6 @@ export const userView = z
   })
   .meta({ id: 'User' });
 
-
 /** What an administrator may change of an account. */
 const accountFields = {
   full_name: personName,
