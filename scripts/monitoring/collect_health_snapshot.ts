@@ -40,12 +40,14 @@ export interface HealthSnapshot {
 
 const methods = ['get', 'post', 'put', 'patch', 'delete'] as const;
 const timeoutMs = 5_000;
+/** The API makes its description when it is first asked for, and a machine may be busy; it is no probe. */
+const descriptionTimeoutMs = 30_000;
 /** Operational endpoints, which the description leaves out. */
 const operations = ['/health', '/health/ready', '/openapi.json', '/.well-known/jwks.json'];
 
 /** @throws Error when the API does not describe itself. */
 export async function collectHealthSnapshot(api: string): Promise<HealthSnapshot> {
-  const response = await fetch(new URL('/openapi.json', api), { signal: AbortSignal.timeout(timeoutMs) });
+  const response = await fetch(new URL('/openapi.json', api), { signal: AbortSignal.timeout(descriptionTimeoutMs) });
   if (!response.ok) throw new Error(`${api} does not describe itself: /openapi.json answers ${response.status}.`);
   const { paths } = (await response.json()) as { paths: Record<string, Record<string, Operation>> };
   const routes: RouteHealth[] = [];
