@@ -32,23 +32,6 @@ export async function gateOfRoles(db: ReadSource, scope: ReadScope, roleIds: rea
 }
 
 /**
- * The gate of a role's move to another parent: whoever holds it is eligible by its ancestors too (R5).
- *
- * @param before the codes of the ancestors that it has.
- * @param after of those that it would have.
- */
-export async function gateOfAncestors(
-  db: ReadSource,
-  scope: ReadScope,
-  before: readonly string[],
-  after: readonly string[],
-): Promise<GateLevel> {
-  const eligible = await eligibleRoles(db, scope);
-  const isMoved = [...eligible].some((code) => before.includes(code) !== after.includes(code));
-  return gateOnceThereIsAPair(db, scope, isMoved);
-}
-
-/**
  * Rights over rights, people and tokens: who holds them could give themselves a second vote. What only reads gives no power
  * over anybody.
  */
@@ -65,6 +48,8 @@ interface RightsChange {
   readonly after: readonly string[] | null;
   /** Whether the role, or one that inherits from it, gives the right to decide before the change. */
   readonly decides: boolean;
+  /** The codes of the ancestors that it has and would have, where it moves: whoever holds it is eligible by those too (R5). */
+  readonly ancestors?: { readonly before: readonly string[]; readonly after: readonly string[] };
 }
 
 /**
@@ -72,7 +57,13 @@ interface RightsChange {
  * changes the rights of everybody who decides by it (R4). A role that decides only after the change is given `approval:decide`,
  * which is a right over rights.
  */
-export async function gateOfRights(db: ReadSource, scope: ReadScope, { before, after, decides }: RightsChange): Promise<GateLevel> {
+export async function gateOfRights(db: ReadSource, scope: ReadScope, { before, after, decides, ancestors }: RightsChange): Promise<GateLevel> {
   const touched = [...permissionsBeyond(before ?? [], after ?? []), ...permissionsBeyond(after ?? [], before ?? [])];
-  return gateOnceThereIsAPair(db, scope, touched.some((permission) => decides || rightsOverRights.test(permission)));
+  const touchesRights = touched.some((permission) => decides || rightsOverRights.test(permission));
+  return gateOnceThereIsAPair(db, scope, touchesRights || (ancestors !== undefined && (await touchesEligible(db, scope, ancestors))));
+}
+
+async function touchesEligible(db: ReadSource, scope: ReadScope, { before, after }: NonNullable<RightsChange['ancestors']>): Promise<boolean> {
+  const eligible = await eligibleRoles(db, scope);
+  return [...eligible].some((code) => before.includes(code) !== after.includes(code));
 }

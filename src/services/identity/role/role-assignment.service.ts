@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { rightsOfRoles } from '../../../domain/identity/role-hierarchy.ts';
+import type { RoleMap } from '../../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { assignmentEnd } from './active-role.queries.ts';
 import { Problem, notFound } from '../../../platform/problem.ts';
@@ -58,10 +59,14 @@ export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, autho
   const roles = await loadRoles(tx);
   if (!roles.has(grant.role_id)) throw notFound('role');
   await assertWithinOwnRights(tx, rightsOfRoles(roles, [grant.role_id]).permissions);
-  if (rolesGiveSay(roles, [grant.role_id], await eligibleRoles(tx, tx.actor))) {
-    recordAct(tx, { target_id: userId, kind: 'grant', detail: roles.get(grant.role_id)?.code ?? null }, authority);
-  }
+  await recordGrant(tx, userId, roles, grant.role_id, authority);
   return openAssignment(tx, userId, grant, authority?.approval_id ?? null);
+}
+
+/** Keeps that the actor has given somebody a role, if it gives a say in approvals (R1). */
+async function recordGrant(tx: Tx, userId: string, roles: RoleMap, roleId: string, authority: ActAuthority | null): Promise<void> {
+  if (!rolesGiveSay(roles, [roleId], await eligibleRoles(tx, tx.actor))) return;
+  recordAct(tx, { target_id: userId, kind: 'grant', detail: roles.get(roleId)?.code ?? null }, authority);
 }
 
 /**
@@ -199,11 +204,8 @@ export async function reviewAssignment(
     .where('id', '=', assignmentId)
     .returning(columns)
     .executeTakeFirstOrThrow();
-  const roles = await loadRoles(tx);
   // An extension lasts longer than what was given, so it is given anew.
-  if (rolesGiveSay(roles, [before.role_id], await eligibleRoles(tx, tx.actor))) {
-    recordAct(tx, { target_id: userId, kind: 'grant', detail: roles.get(before.role_id)?.code ?? null }, authority);
-  }
+  await recordGrant(tx, userId, await loadRoles(tx), before.role_id, authority);
   await assertSuperAdminRemains(tx);
   await recomputeRights(tx, userId);
   tx.audit({

@@ -1,9 +1,8 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { strongestGate } from '../../../domain/approval/approval-gate.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { actAuthority, defineAction } from '../../actions/action.ts';
-import { dependsOnRights, gateOfAncestors, gateOfRights } from './decider-gate.ts';
+import { dependsOnRights, gateOfRights } from './decider-gate.ts';
 import { withNewDeciders } from './new-decider.service.ts';
 import { roleText } from './role-create.action.ts';
 import { ancestorCodes, rightsWith, roleBasisQuery, roleRights } from './role-rights.queries.ts';
@@ -41,10 +40,12 @@ export const roleUpdate = defineAction({
     gate: async (db, scope, { role_id, parent_role_id }) => {
       const role = await roleRights(db, scope, role_id);
       if (role === undefined || parent_role_id === undefined) return 'mfa';
-      return strongestGate([
-        await gateOfRights(db, scope, { before: rightsWith(role), after: rightsWith(role, { parent_role_id }), decides: role.decides }),
-        await gateOfAncestors(db, scope, ancestorCodes(role), ancestorCodes(role, parent_role_id)),
-      ]);
+      return gateOfRights(db, scope, {
+        before: rightsWith(role),
+        after: rightsWith(role, { parent_role_id }),
+        decides: role.decides,
+        ancestors: { before: ancestorCodes(role), after: ancestorCodes(role, parent_role_id) },
+      });
     },
   },
   basis: (payload) => {
