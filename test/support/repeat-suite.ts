@@ -5,15 +5,15 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 
-/** What the runs of a load are beside. */
+/** What the runs of a load are beside. They end by themselves within two hours, also when nobody is left to end them. */
 const busyProcesses = 4;
+const busyLoop = 'for (const end = Date.now() + 7_200_000; Date.now() < end; );';
 
 const { values } = parseArgs({ options: { runs: { type: 'string', default: '10' }, beside: { type: 'string', default: '5' } } });
 const { runs, beside } = z.object({ runs: z.coerce.number().int().min(1), beside: z.coerce.number().int().min(0) }).parse(values);
@@ -23,13 +23,11 @@ const report = z.object({ numPassedTests: z.number(), numFailedTests: z.number()
 /** Runs the suite once. @returns whether it was green, after it has said so. */
 async function runSuite(folder: string, run: number, isBeside: boolean): Promise<boolean> {
   const [json, output] = [join(folder, `run-${run}.json`), join(folder, `run-${run}.txt`)];
-  const loops = Array.from({ length: isBeside ? busyProcesses : 0 }, () => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }));
+  const loops = Array.from({ length: isBeside ? busyProcesses : 0 }, () => spawn(process.execPath, ['-e', busyLoop], { stdio: 'ignore' }));
   const startedAt = performance.now();
+  const file = await open(output, 'w');
   try {
-    const suite = spawn('npm', ['test', '--', '--ci', '--json', `--outputFile=${json}`], { stdio: ['ignore', 'pipe', 'pipe'] });
-    const file = createWriteStream(output);
-    suite.stdout.pipe(file, { end: false });
-    suite.stderr.pipe(file, { end: false });
+    const suite = spawn('npm', ['test', '--', '--ci', '--json', `--outputFile=${json}`], { stdio: ['ignore', file.fd, file.fd] });
     const [code] = (await once(suite, 'exit')) as [number | null];
     const counts = report.parse(JSON.parse(await readFile(json, 'utf8')));
     const seconds = Math.round((performance.now() - startedAt) / 1000);
@@ -38,6 +36,7 @@ async function runSuite(folder: string, run: number, isBeside: boolean): Promise
     return code === 0 && counts.numFailedTests === 0 && counts.numFailedTestSuites === 0;
   } finally {
     for (const loop of loops) loop.kill('SIGKILL');
+    await file.close();
   }
 }
 
