@@ -11,7 +11,7 @@ import { systemRoles } from '../../src/domain/identity/system-roles.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
 import { expiredToken, makePerson, otherTenantId } from '../support/people.ts';
-import { existing, fill, missing, paramsOf, sampleQuery, tableOf, validBody } from '../support/route-samples.ts';
+import { existing, fill, missing, paramsOf, sampleQuery, tableOf, validBody } from '../support/inputs/route-samples.ts';
 import { createOneOfEach } from '../support/factories/one-of-each.ts';
 import { callProven } from '../support/second-factor.ts';
 

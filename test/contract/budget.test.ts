@@ -14,7 +14,7 @@ import { countRpcs, isUpdate, readBudget, writeBudget } from '../support/budget.
 import type { Budget, CallBudget } from '../support/budget.ts';
 import { startCountingProxy } from '../support/servers/counting-proxy.ts';
 import type { CountingProxy } from '../support/servers/counting-proxy.ts';
-import { pathOf, sampleQuery } from '../support/route-samples.ts';
+import { pathOf, sampleQuery } from '../support/inputs/route-samples.ts';
 import { createOneOfEach } from '../support/factories/one-of-each.ts';
 import { quietTemporal, workflowBundlePath } from '../support/temporal/temporal.ts';
 import { callProven } from '../support/second-factor.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { routes } from '../../src/api/routes.ts';
 import { takesIdempotencyKey } from '../../src/api/http/route-description.ts';
-import { fill, sampleBody } from '../support/route-samples.ts';
+import { fill, sampleBody } from '../support/inputs/route-samples.ts';
 import { Attempt, essence, ofCourse, routeOf } from './commands/attempt.ts';
 import type { CommandStage } from './commands/stage.ts';
 import { commandTable } from './commands/table.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { partsOfInputs } from '../support/input-schemas.ts';
-import { joiners, unseenCharacters } from '../support/unseen-characters.ts';
+import { partsOfInputs } from '../support/inputs/input-schemas.ts';
+import { joiners, unseenCharacters } from '../support/inputs/unseen-characters.ts';
 
 /** Members by which people name things and say why, in whatever they stand. */
 const read = /\/(\w+_)?(name|title|department|purpose|reason|comment|description)(\/|$)/;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { routes } from '../../src/api/routes.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
-import { fieldsOf, pathOf, sampleQuery } from '../support/route-samples.ts';
+import { fieldsOf, pathOf, sampleQuery } from '../support/inputs/route-samples.ts';
 import { createOneOfEach } from '../support/factories/one-of-each.ts';
 
 const lists = routes.filter(({ query }) => fieldsOf(query).includes('cursor'));

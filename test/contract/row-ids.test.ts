@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Answer } from '../support/api.ts';
 import { startApprovalStage } from '../support/approval-stage.ts';
 import type { ApprovalStage } from '../support/approval-stage.ts';
-import { partsOfInputs } from '../support/input-schemas.ts';
+import { partsOfInputs } from '../support/inputs/input-schemas.ts';
 import { callProven } from '../support/second-factor.ts';
 import { asSuperuser } from '../support/superuser.ts';
 

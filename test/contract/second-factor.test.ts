@@ -6,7 +6,7 @@ import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
 import { createApprovalPolicy } from '../support/factories/approval.ts';
 import { createOneOfEach } from '../support/factories/one-of-each.ts';
-import { missing, paramsOf, pathOf, sampleQuery, validBody } from '../support/route-samples.ts';
+import { missing, paramsOf, pathOf, sampleQuery, validBody } from '../support/inputs/route-samples.ts';
 
 let app: TestApi;
 let admin: SignedIn;

@@ -5,7 +5,7 @@ import { routes } from '../../src/api/routes.ts';
 import { asSuperuser } from '../support/superuser.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
-import { fieldsOf, fill, paramsOf, pathOf, sampleBody, sampleQuery } from '../support/route-samples.ts';
+import { fieldsOf, fill, paramsOf, pathOf, sampleBody, sampleQuery } from '../support/inputs/route-samples.ts';
 import { createOneOfEach } from '../support/factories/one-of-each.ts';
 import { callProven } from '../support/second-factor.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { lineText, personName, proseText } from '../../src/platform/value-schemas.ts';
-import { joiners, unseenCharacters } from '../support/unseen-characters.ts';
+import { joiners, unseenCharacters } from '../support/inputs/unseen-characters.ts';
 
 const directionMarks = ['\u200e', '\u200f', '\u061c'];
 

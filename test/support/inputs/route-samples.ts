@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from 'pg';
 import { z } from 'zod';
-import type { Route } from '../../src/api/http/route.ts';
-import { withClient } from '../../src/dev/bootstrap-database.ts';
-import { softwareModules } from '../../src/domain/identity/module-permission.ts';
-import { defaultTenantId } from '../../src/domain/shared/actor.ts';
-import type { TestApi } from './api.ts';
+import type { Route } from '../../../src/api/http/route.ts';
+import { withClient } from '../../../src/dev/bootstrap-database.ts';
+import { softwareModules } from '../../../src/domain/identity/module-permission.ts';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import type { TestApi } from '../api.ts';
 
 /** Path parameters of a route, in order. */
 export function paramsOf(path: string): string[] {

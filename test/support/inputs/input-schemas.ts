@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { routes } from '../../src/api/routes.ts';
-import { actions } from '../../src/services/actions/registry.ts';
+import { routes } from '../../../src/api/routes.ts';
+import { actions } from '../../../src/services/actions/registry.ts';
 
 /** What routes and actions take, each schema with the name of its operation or action. */
 export const inputSchemas: readonly (readonly [string, z.ZodType])[] = [
