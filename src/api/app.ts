@@ -84,22 +84,22 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
   const router = new Router<RequestState>({ exclusive: 'specificity' });
   const index = new RouteIndex();
   for (const route of routes) {
-    const run = runRoute(route, deps);
+    const run = runRoute(route, deps, routes);
     for (const path of [route.path, ...(route.aliases ?? [])]) {
       router[route.method](path, run);
       index.add(route.method, path, run);
     }
   }
   mountOperations(router, deps);
+  // Runs around the router's answer: an error that is thrown by it would have no Allow (RFC 9110, section 15.5.6).
+  app.use(async (ctx, next) => {
+    await next();
+    if (ctx.status !== 405 && ctx.status !== 501) return;
+    const detail = ctx.status === 405 ? 'The Allow header lists the supported methods.' : 'This method is unknown.';
+    throw new Problem({ code: 'request.method-not-allowed', detail });
+  });
   app.use(index.routes());
   app.use(router.routes());
-  app.use(
-    router.allowedMethods({
-      throw: true,
-      methodNotAllowed: () =>
-        new Problem({ code: 'request.method-not-allowed', detail: 'The Allow header lists the supported methods.' }),
-      notImplemented: () => new Problem({ code: 'request.method-not-allowed', detail: 'This method is unknown.' }),
-    }),
-  );
+  app.use(router.allowedMethods());
   return app;
 }

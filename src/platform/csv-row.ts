@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { isStorable } from '../domain/shared/storable-json.ts';
+import { wordsOf } from './input-words.ts';
 
 /** What is invalid about one field of a row. */
 interface CsvFault<Column extends string> {
@@ -53,7 +54,7 @@ export function csvRowReader<Column extends string, Row>(
       body[column] = isNumber && wholeNumber.test(text) ? Number(text) : text;
       if (!isStorable(text)) isRowStorable = false;
     }
-    const result = schema.safeParse(body);
+    const result = schema.safeParse(body, { error: wordsOf });
     if (result.success && isRowStorable) return { row: result.data };
     return { faults: faultsOf(format, body, result.error?.issues ?? []) };
   };

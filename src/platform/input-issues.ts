@@ -10,18 +10,26 @@ export function inputIssues(prefix: string, error: z.ZodError): ProblemIssue[] {
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((key) => ({
         pointer: `${base}/${pointerToken(key)}`,
-        detail: 'This field is unknown.',
+        detail: 'is no field of this request',
       }));
     }
     return [{ pointer: base, detail: issue.message }];
   });
 }
 
-/** The problem of JSON that breaks its schema (422). */
+/**
+ * The problem of JSON that breaks its schema (422). Where one rule is violated, its words are the detail: a sentence as it is,
+ * anything else after the name of its field.
+ */
 export function invalidInput(errors: readonly ProblemIssue[]): Problem {
-  return new Problem({
-    code: 'request.invalid',
-    detail: 'Correct the named fields and send the request again.',
-    errors,
-  });
+  const [only, ...others] = errors;
+  const detail =
+    only === undefined || others.length > 0 ? 'Correct the named fields and send the request again.' : sentenceOf(only);
+  return new Problem({ code: 'request.invalid', detail, errors });
+}
+
+function sentenceOf({ pointer, detail }: ProblemIssue): string {
+  if (/^\p{Lu}/u.test(detail)) return detail;
+  const field = pointer.split('/').findLast((part) => !/^\d*$/.test(part)) ?? 'body';
+  return `${field} ${detail}.`;
 }

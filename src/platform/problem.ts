@@ -56,3 +56,8 @@ export class Problem extends Error {
 export function notFound(resource: string): Problem {
   return new Problem({ code: 'resource.not-found', detail: `There is no such ${resource}.` });
 }
+
+/** A value that has to be unique and is taken. @param detail a sentence that names the thing that has it. */
+export function taken(field: string, detail: string): Problem {
+  return new Problem({ code: 'resource.conflict', detail, errors: [{ pointer: `/${field}`, detail: 'is taken already' }] });
+}

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { routes } from '../../src/api/routes.ts';
 import { takesIdempotencyKey } from '../../src/api/http/route-description.ts';
+import type { Answer } from '../support/api.ts';
 import { fill, sampleBody } from '../support/inputs/route-samples.ts';
 import { Attempt, essence, ofCourse, routeOf } from './commands/attempt.ts';
 import type { CommandStage } from './commands/stage.ts';
@@ -53,6 +54,7 @@ describe('T-1, T-2: a repetition gets the first answer, without a factor, from a
     const attempt = await Attempt.prepare(stage, line);
     const answer = await first(attempt, line);
     expectDone(answer);
+    if (answer.status === 201 || answer.status === 202) await expectPlace(line.operationId, answer, attempt.person.token);
     const course = courses.get(line)!;
     expect(course.effects.length > 0).toBe(line.silent === undefined);
     for (const url of [stage.app.url, stage.second.url]) {
@@ -72,6 +74,32 @@ describe('T-1, T-2: a repetition gets the first answer, without a factor, from a
     }
     expect(await attempt.settledEffects(course)).toEqual(course.effects);
   });
+
+  /** Operations whose 201 or 202 is about nothing that has an address of its own, each with the reason. */
+  const withoutPlace: Readonly<Record<string, string>> = {
+    assignUserRole: 'the roles of a user are read as a list',
+    createMeetingFollowUps: 'several activities are made at once',
+    createServiceToken: 'tokens are read as a list, and never one by one',
+    createTenant: 'tenants are read as a list',
+    createTrackerVacation: 'vacations are read as a list',
+    linkUserIdentity: 'external accounts of a user are read as a list',
+    nameAdministrator: 'namings are read as a list',
+    redeliverNotification: 'deliveries are read as a list',
+    requestAddressCode: 'a code went out; nothing was made that could be read',
+    requestFactorRecovery: 'whether anything was made is told to nobody without an account',
+    requestMFACode: 'a challenge is answered, not read',
+    setUpTotp: 'a secret is shown once',
+  };
+
+  /** T-5: what was made, or goes on, is where the answer says. */
+  async function expectPlace(operationId: string, { headers, body }: Answer, token: string | undefined): Promise<void> {
+    const place = headers.get('location');
+    if (withoutPlace[operationId] !== undefined) return;
+    expect({ operationId, place }).toEqual({ operationId, place: expect.stringMatching(/^\//) });
+    const found = await stage.app.call('GET', place ?? '', { token });
+    expect({ operationId, place, status: found.status }).toEqual({ operationId, place, status: 200 });
+    if (body?.id !== undefined && place?.endsWith(`/${body.id}`)) expect(found.body.id).toBe(body.id);
+  }
 
   const reused = { status: 422, body: { code: 'idempotency.key-reused' } };
 

@@ -32,7 +32,7 @@ import {
   environmentName,
 } from './approval.schemas.ts';
 import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-page.ts';
-import { reply, route } from '../http/route.ts';
+import { route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { idParams, uuid } from '../../platform/value-schemas.ts';
 
@@ -133,12 +133,11 @@ const createApprovalRequest = route({
   handler: async ({ actor, body, deps, mfa, isRehearsal, rehearse, throughWorkflow }) => {
     if (isRehearsal) await changeFor(actor, body.action, body.payload).precheck(deps);
     await rehearse((tx) => deps.approvals.assertOpenable(tx, changeFor(actor, body.action, body.payload)));
-    const view = await throughWorkflow((command) => {
+    return throughWorkflow((command) => {
       const prepared = changeFor(actor, body.action, body.payload);
       const request = { prepared, reason: body.reason ?? prepared.reason, proof: delegateProof(mfa) };
       return requestApproval(deps, actor, request, command);
     }, approvalViewOf);
-    return reply(201, view, { location: `/admin/approvals/${view.id}` });
   },
 });
 

@@ -55,7 +55,8 @@ const propose = route({
     const changes = asked.map((part) => ({ ...part, plan: completePlan(part.environment, part.plan) }));
     return proposeConfigChange(deps, caller, { changes, reason }, {
       requested: ({ approval, proposal }) => reply(202, { ...ApprovalBody.parse(approval), proposal }),
-      started: ({ proposal, deployments }) => reply(201, { ...proposal, deployments }),
+      started: ({ proposal, deployments }) =>
+        reply(201, { ...proposal, deployments }, { location: `${path}/proposals/${proposal.proposal_id}` }),
     });
   },
 });

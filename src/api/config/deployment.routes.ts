@@ -93,7 +93,7 @@ const rollback = route({
   handler: ({ body: { reason }, deps, params, ...caller }) =>
     rollbackConfig(deps, caller, { deployment_id: params.id, reason }, {
       requested: (approval) => reply(202, approval),
-      started: (deployment) => reply(201, deployment),
+      started: (deployment) => reply(201, deployment, { location: `${path}/${deployment.id}` }),
     }),
 });
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
+import { namePosition, newestFirst, newestPage, pageOf, pageQuery, parseCursor } from '../../platform/database/keyset-page.ts';
 import { notFound } from '../../platform/problem.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { changeFlag } from '../../services/flag/flag-change.service.ts';
 import { changeReason, flagContent, flagEnvironment, flagKey, withSoundness } from '../../services/flag/flag.payload.ts';
-import { flagHistoryQuery, flagQuery, flagsByKeyQuery } from '../../services/flag/flag.queries.ts';
+import { flagHistoryQuery, flagPage, flagQuery, flagsByKeyQuery } from '../../services/flag/flag.queries.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import { FlagBody, FlagHistoryBody } from './flag.schemas.ts';
@@ -20,6 +20,7 @@ const getFeatureFlags = route({
   path: '/admin/feature-flags',
   tag,
   summary: 'Feature flags by key, one for each environment',
+  description: '`limit` counts keys: a page has all environments of each of its keys.',
   permission: 'flag:read',
   gate: 'none',
   query: z.strictObject({ ...pageQuery, environment: flagEnvironment.optional() }),
@@ -27,13 +28,7 @@ const getFeatureFlags = route({
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor, environment }, read }) => {
     const after = parseCursor(cursor, namePosition);
-    const rows = await read(flagsByKeyQuery(environment, { after, limit }));
-    return toPage(
-      rows,
-      limit,
-      (row) => [row.key, row.id],
-      (row) => row,
-    );
+    return flagPage(await read(flagsByKeyQuery(environment, { after, limit })), limit);
   },
 });
 

@@ -1,9 +1,10 @@
 import { OptimisticLockError } from '@mikro-orm/core';
-import { entitiesByTable } from '../../entities/index.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProblemIssue } from '../../platform/problem.ts';
 import { CommitUnknownError } from '../../platform/database/commit-outcome.ts';
 import { staleRow } from '../../platform/row-version.ts';
+import { fieldWords, subjectOf, withArticle } from './constraint-words.ts';
+import type { ConstraintSubject } from './constraint-words.ts';
 
 /** What PostgreSQL says about an error. MikroORM's own classes and the driver's carry it alike, so no class is looked at. */
 interface DatabaseError extends Error {
@@ -61,28 +62,35 @@ function isOfUnknownOutcome(error: unknown): boolean {
 }
 
 function refusalOf(error: DatabaseError): Problem | undefined {
+  const subject = subjectOf(error.table, error.constraint);
   switch (error.code) {
     case state.uniqueViolation:
       return new Problem({
         code: 'resource.conflict',
-        detail: 'A resource with these values exists already.',
-        errors: issueOf(error, 'is taken already'),
+        detail: takenDetail(subject),
+        errors: issueOf(subject, 'is taken already'),
         cause: error,
       });
     case state.foreignKeyViolation:
     case state.restrictViolation:
-      return new Problem({
-        code: 'resource.conflict',
-        detail: 'The request refers to something that does not exist, or that is still in use.',
-        // When a row goes that others refer to, the key names their column and not one of the request.
-        errors: error.message.startsWith('insert or update') ? issueOf(error, 'refers to something that is not there') : [],
-        cause: error,
-      });
+      // When a row goes that others refer to, the key names their column and not one of the request.
+      return error.message.startsWith('insert or update')
+        ? new Problem({
+            code: 'resource.conflict',
+            detail: missingDetail(subject),
+            errors: issueOf(subject, 'refers to something that is not there'),
+            cause: error,
+          })
+        : new Problem({
+            code: 'resource.conflict',
+            detail: subject === null ? 'It is still in use.' : `It is still in use: ${withArticle(subject.thing)} refers to it.`,
+            cause: error,
+          });
     case state.checkViolation:
       return new Problem({
         code: 'request.invalid',
         detail: 'A value is not allowed.',
-        errors: issueOf(error, 'is not allowed'),
+        errors: issueOf(subject, 'is not allowed'),
         cause: error,
       });
     case state.insufficientPrivilege:
@@ -95,13 +103,21 @@ function refusalOf(error: DatabaseError): Problem | undefined {
   }
 }
 
-/** Constraints are named `<table>_<field>_key`, `…_fk` or `…_check`; a field may be without its `_id` or `_minor`. */
-function issueOf({ table, constraint }: DatabaseError, detail: string): ProblemIssue[] {
-  if (table === undefined || constraint === undefined || !constraint.startsWith(`${table}_`)) return [];
-  const field = /^(\w+)_(?:key|fk|check)$/.exec(constraint.slice(table.length + 1))?.[1];
-  const columns: object = Object.entries(entitiesByTable).find(([name]) => name === table)?.[1].properties ?? {};
-  const column = field === undefined ? undefined : [field, `${field}_id`, `${field}_minor`].find((name) => name in columns);
-  return column === undefined ? [] : [{ pointer: `/${column}`, detail }];
+function takenDetail(subject: ConstraintSubject | null): string {
+  if (subject === null) return 'There is one like this already.';
+  const { thing, field } = subject;
+  return field === null
+    ? `There is ${withArticle(thing)} like this already.`
+    : `There is ${withArticle(thing)} with this ${fieldWords(field)} already.`;
+}
+
+function missingDetail(subject: ConstraintSubject | null): string {
+  if (subject === null || subject.field === null) return 'The request refers to something that is not there.';
+  return `There is no such ${fieldWords(subject.field)}.`;
+}
+
+function issueOf(subject: ConstraintSubject | null, detail: string): ProblemIssue[] {
+  return subject === null || subject.field === null ? [] : [{ pointer: `/${subject.field}`, detail }];
 }
 
 function isDatabaseError(error: unknown): error is DatabaseError {

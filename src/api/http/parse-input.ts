@@ -1,7 +1,8 @@
 import type { ParameterizedContext } from 'koa';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { isStorable, mayBeUnstorable, unstorableParts } from '../../domain/shared/storable-json.ts';
 import { inputIssues, invalidInput } from '../../platform/input-issues.ts';
+import { wordsOf } from '../../platform/input-words.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProblemIssue } from '../../platform/problem.ts';
 import type { RequestState } from './request-context.ts';
@@ -23,14 +24,29 @@ export function parseInput(route: Route, ctx: Context): Input<Record<string, str
   }
   // First, so that no rule of a schema has to do with what it cannot make sense of.
   assertStorable(route, ctx);
-  const query = route.query?.safeParse({ ...ctx.query });
-  const body = route.body?.safeParse(ctx.request.body);
-  if (route.query === undefined && ctx.querystring !== '') {
+  const query = queryOf(route)?.safeParse({ ...ctx.query }, { error: wordsOf });
+  const body = route.body?.safeParse(ctx.request.body, { error: wordsOf });
+  if (route.query === undefined && ctx.querystring !== '' && !isOpenedFromMessage(route)) {
     throw invalidInput([{ pointer: '/query', detail: 'This endpoint takes no query parameters.' }]);
   }
   const errors = [...issuesOf('/query', query), ...issuesOf('', body)];
   if (errors.length > 0) throw invalidInput(errors);
-  return { params: params?.data ?? {}, query: query?.data ?? {}, body: body?.data };
+  return { params: params?.data ?? {}, query: (query?.data ?? {}) as Record<string, unknown>, body: body?.data };
+}
+
+/**
+ * People open public addresses from messages, to which mailers append parameters of their own (`utm_source`, `fbclid`): there an
+ * unknown one says nothing (U-18).
+ */
+function isOpenedFromMessage({ permission }: Route): boolean {
+  return permission === 'public';
+}
+
+/** A schema that takes unknown parameters of its own accord, as that of a provider's answer does, gets them. */
+function queryOf(route: Route): z.ZodType | undefined {
+  const { query } = route;
+  if (!isOpenedFromMessage(route) || !(query instanceof z.ZodObject)) return query;
+  return query.def.catchall instanceof z.ZodNever ? query.strip() : query;
 }
 
 /** What could not be stored is refused here for all routes, whether it is to be kept or searched for. */

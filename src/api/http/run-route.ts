@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Middleware, ParameterizedContext } from 'koa';
 import type { CompiledQuery } from 'kysely';
-import { z } from 'zod';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { consumeMfaProof, countRefusedUse } from '../../platform/security/mfa-token.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -17,24 +16,34 @@ import { assertPermission } from './authorize.ts';
 import { auditRefusedRequest } from './audit-refused-request.ts';
 import { outcomeUnknown } from './database-problem.ts';
 import { mediaType } from './media-type.ts';
+import { defaultLocation } from './default-location.ts';
 import { toProblem } from './problem-details.ts';
 import { RequestCommand } from './request-command.ts';
 import type { RequestState } from './request-context.ts';
 import { parseInput } from './parse-input.ts';
-import { RawJson, CachedResponse, HttpResponse, reply } from './route.ts';
+import { assertRepeats, queryOfShown, shownResource, splitBody } from './replacement.ts';
+import type { ShownResource } from './replacement.ts';
+import { present, send } from './present-answer.ts';
+import { reply } from './route.ts';
 import { takesIdempotencyKey } from './route-description.ts';
 import type { GateLevel } from '../../domain/approval/approval-gate.ts';
 import { spentProof, verifyProof } from './factor-proof.ts';
 import type { RouteInput, RouteProof } from './factor-proof.ts';
-import type { HandlerContext, Route } from './route.ts';
+import type { HandlerContext, HttpResponse, Route } from './route.ts';
 import type { PolicyGate } from './route-description.ts';
 
 type Context = ParameterizedContext<RequestState>;
 
-/** Runs one route: authenticate, check the permission, validate, pass the gate, act once, present. */
-export function runRoute(route: Route, deps: ApiDeps): Middleware<RequestState> {
+/**
+ * Runs one route: authenticate, check the permission, validate, pass the gate, act once, present.
+ *
+ * @param routes all routes, by which a route knows where what it makes or replaces is shown.
+ */
+export function runRoute(route: Route, deps: ApiDeps, routes: readonly Route[]): Middleware<RequestState> {
   const [defaultStatus] = Object.keys(route.responses).map(Number);
   if (defaultStatus === undefined) throw new Error(`Route ${route.operationId} declares no response.`);
+  const locationOf = defaultLocation(route, routes);
+  const shown = shownResource(route, routes);
   return async (ctx) => {
     ctx.state.routePath = route.path;
     const actor = await authenticate(deps, route, ctx);
@@ -42,16 +51,39 @@ export function runRoute(route: Route, deps: ApiDeps): Middleware<RequestState> 
       assertPermission(actor, route);
       const key = givenKey(route, ctx);
       assertMediaType(route, ctx);
+      const repeated = shown === undefined ? [] : takeOutRepeated(ctx, shown);
       const input = parseInput(route, ctx);
       if (route.requiresIfMatch === true && ctx.state.info.ifMatch === null) {
         throw new Problem({ code: 'resource.version-required', detail: 'Send If-Match with the ETag you have read.' });
       }
-      send(ctx, await answerOnce({ deps, route, actor, input, key, ctx, defaultStatus }));
+      const request = { deps, route, actor, input, key, ctx, defaultStatus };
+      if (shown !== undefined && repeated.length > 0) assertRepeats(repeated, (await show(request, shown)).body);
+      const answer = await answerOnce(request).catch((error: unknown) => {
+        if (shown === undefined || toProblem(error).code !== 'resource.unchanged') throw error;
+        return show(request, shown);
+      });
+      const location = answer.headers['location'] ?? locationOf(input.params, answer);
+      send(ctx, location === undefined ? answer : reply(answer.status, answer.body, { ...answer.headers, location }));
     } catch (error) {
       await auditRefusedRequest(deps, route, actor, ctx, error);
       throw error;
     }
   };
+}
+
+/** What GET shows may be sent back (U-22): its read-only members are compared with the resource and otherwise let be. */
+function takeOutRepeated(ctx: Context, shown: ShownResource): [string, unknown][] {
+  const { body, repeated } = splitBody(ctx.request.body, shown);
+  ctx.request.body = body;
+  return repeated;
+}
+
+/** The resource that a request replaces, as GET shows it to its caller. */
+async function show(request: Request, { route }: ShownResource): Promise<HttpResponse> {
+  assertPermission(request.actor, route);
+  const { params, body } = request.input;
+  const input = { params, query: queryOfShown(route, body), body: undefined };
+  return answerOnce({ ...request, route, input, key: null, defaultStatus: 200 });
 }
 
 interface Request {
@@ -262,46 +294,4 @@ function contextOf({ deps, route, actor, ctx }: Request, gate: GateLevel) {
     raw: { body: ctx.request.rawBody ?? '', headers: ctx.req.headers },
     read: <Row>(query: { compile(): CompiledQuery<Row> }) => read(deps.db, actor, query),
   };
-}
-
-/** Parses the body with its schema: undeclared fields never leave, an undeclared status is our own fault. */
-function present(route: Route, result: unknown, defaultStatus: number): HttpResponse {
-  if (!(result instanceof CachedResponse)) return checked(route, result, defaultStatus);
-  if (result.presented === undefined) {
-    const { status, body, headers } = checked(route, result, defaultStatus);
-    result.presented = reply(status, new RawJson(JSON.stringify(body)), headers);
-  }
-  return result.presented;
-}
-
-function checked(route: Route, result: unknown, defaultStatus: number): HttpResponse {
-  const { status, body, headers } = result instanceof HttpResponse ? result : reply(defaultStatus, result);
-  const spec = route.responses[status];
-  if (spec === undefined) throw new Error(`Route ${route.operationId} answered undeclared status ${status}.`);
-  if (spec === null) return reply(status, null, { ...headers });
-  if (!(spec instanceof z.ZodType)) return reply(status, body, { ...headers });
-  const parsed = spec.safeParse(body);
-  if (!parsed.success) {
-    const fields = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
-    throw new Error(`Route ${route.operationId} answered with a body that breaks its schema: ${fields}`);
-  }
-  return reply(status, parsed.data, { ...headers });
-}
-
-function send(ctx: Context, { status, body, headers }: HttpResponse): void {
-  for (const [name, value] of Object.entries(headers)) ctx.set(name, value);
-  const { ifNoneMatch } = ctx.state.info;
-  if (ctx.method === 'GET' && ifNoneMatch !== null && ifNoneMatch === headers['etag']) {
-    ctx.status = 304;
-  } else if (body instanceof Readable) {
-    ctx.status = status;
-    ctx.body = body;
-  } else if (body === null) {
-    ctx.body = null;
-    ctx.status = status;
-  } else {
-    ctx.status = status;
-    ctx.type = 'application/json';
-    ctx.body = body instanceof RawJson ? body.text : JSON.stringify(body);
-  }
 }

@@ -13,10 +13,10 @@ import { roleView } from './role.schemas.ts';
 import { reply, route } from '../http/route.ts';
 
 /** One role with its entity tag. */
-async function presentRole(db: ReadSource, scope: ReadScope, id: string, created?: { readonly location: string }) {
+async function presentRole(db: ReadSource, scope: ReadScope, id: string, status: 200 | 201 = 200) {
   const role = (await rolesWithRights(db, scope)).find((one) => one.id === id);
   if (role === undefined) throw notFound('role');
-  return reply(created === undefined ? 200 : 201, role, { etag: versionEtag(role.version), ...created });
+  return reply(status, role, { etag: versionEtag(role.version) });
 }
 
 const getRoles = route({
@@ -29,6 +29,20 @@ const getRoles = route({
   gate: 'none',
   responses: { 200: z.object({ items: z.array(roleView) }) },
   handler: async ({ deps, scope }) => ({ items: await rolesWithRights(deps.db, scope) }),
+});
+
+const getRole = route({
+  operationId: 'getRole',
+  method: 'get',
+  path: '/admin/roles/:id',
+  tag: 'role',
+  summary: 'One role with its effective permissions',
+  permission: 'role:read',
+  gate: 'none',
+  params: idParams,
+  responses: { 200: roleView },
+  problems: ['resource.not-found'],
+  handler: ({ params, deps, scope }) => presentRole(deps.db, scope, params.id),
 });
 
 const createRole = route({
@@ -47,7 +61,7 @@ const createRole = route({
     return context.change(async (tx) => {
       const { role_id } = await runGatedAction(tx, context, roleCreate.prepare(body));
       const id = uuid.parse(role_id);
-      return presentRole(tx, scope, id, { location: `/admin/roles/${id}` });
+      return presentRole(tx, scope, id, 201);
     });
   },
 });
@@ -111,4 +125,4 @@ const deleteRole = route({
   },
 });
 
-export const roleRoutes = [getRoles, createRole, updateRole, deleteRole];
+export const roleRoutes = [getRoles, getRole, createRole, updateRole, deleteRole];

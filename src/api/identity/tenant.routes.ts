@@ -80,12 +80,11 @@ const createTenant = route({
   handler: async ({ actor, body, deps, change }) => {
     assertDefaultTenant(actor);
     const { super_admin: person, administrators = [], ...tenant } = body;
-    const created = (made: z.output<typeof tenantCreated>) => reply(201, made, { location: `/tenants/${made.id}` });
     if (person === undefined) {
-      return change(async (tx) => created({ ...(await openTenant(tx, tenant, administrators)), super_admin_id: null }));
+      return change(async (tx) => ({ ...(await openTenant(tx, tenant, administrators)), super_admin_id: null }));
     }
     const password_hash = await hashAccountPassword(deps, person.password, person, '/super_admin/password');
-    return change(async (tx) => created({ ...(await insertTenant(tx, tenant, { ...person, password_hash })), naming_ids: [] }));
+    return change(async (tx) => ({ ...(await insertTenant(tx, tenant, { ...person, password_hash })), naming_ids: [] }));
   },
 });
 

@@ -34,9 +34,9 @@ const getUsers = route({
 });
 
 /** The account as it stands, with its entity tag. */
-async function presentUser(db: ReadSource, scope: ReadScope, id: string, created?: { readonly location: string }) {
+async function presentUser(db: ReadSource, scope: ReadScope, id: string, status: 200 | 201 = 200) {
   const user = await userById(db, scope, id);
-  return reply(created === undefined ? 200 : 201, user, { etag: versionEtag(user.version), ...created });
+  return reply(status, user, { etag: versionEtag(user.version) });
 }
 
 const getUserById = route({
@@ -87,7 +87,7 @@ const createUser = route({
     const change = userCreate.prepare(await withPasswordHash(deps, account, body));
     return context.change(async (tx) => {
       const { user_id } = createdUser.parse(await runGatedAction(tx, context, change));
-      return presentUser(tx, scope, user_id, { location: `/admin/users/${user_id}` });
+      return presentUser(tx, scope, user_id, 201);
     });
   },
 });

@@ -126,7 +126,7 @@ const createQueue = route({
     change(async (tx) => {
       await registerQueue(tx, body, deps.temporal.taskQueue);
       const row = await queueByName({ db: tx }, actor, body.name);
-      return reply(201, presentQueue(deps.queues, row), { location: `${path}/${body.name}` });
+      return presentQueue(deps.queues, row);
     }),
 });
 

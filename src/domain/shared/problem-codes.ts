@@ -34,6 +34,7 @@ export const problemCodes = {
   'mfa.locked': { status: 429, title: 'Too many wrong codes' },
   'resource.not-found': { status: 404, title: 'There is no such resource' },
   'resource.conflict': { status: 409, title: 'The resource is in conflict with the request' },
+  'resource.unchanged': { status: 409, title: 'The resource is like this already' },
   'resource.version-mismatch': { status: 412, title: 'The resource has changed since it was read' },
   'resource.version-required': { status: 428, title: 'An If-Match header is required' },
   'idempotency.key-invalid': { status: 400, title: 'The Idempotency-Key is not valid' },

@@ -11,6 +11,7 @@ import type { JsonObject } from '../../domain/shared/canonical.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { inputIssues, invalidInput } from '../../platform/input-issues.ts';
+import { wordsOf } from '../../platform/input-words.ts';
 import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { ActAuthority } from '../identity/account-act/account-act.repository.ts';
@@ -249,7 +250,7 @@ export function defineAction<Payload extends JsonObject>(spec: ActionSpec<Payloa
     floor: spec.floor ?? (() => 'none'),
     safeGate: (environment) => spec.unwrittenGate ?? (spec.emergency === true ? 'mfa' : safeGate(environment)),
     prepare: (given, prefix = '') => {
-      const parsed = spec.payload.safeParse(given);
+      const parsed = spec.payload.safeParse(given, { error: wordsOf });
       if (!parsed.success) throw invalidInput(inputIssues(prefix, parsed.error));
       const payload = parsed.data;
       const made = (current: Payload): Pick<PreparedAction, 'check' | 'execute'> => ({

@@ -40,7 +40,7 @@ interface RequestedProposal {
 }
 
 interface StartedProposal {
-  readonly proposal: object;
+  readonly proposal: { readonly proposal_id: string; readonly reason: string };
   readonly deployments: readonly unknown[];
 }
 
@@ -124,7 +124,7 @@ export async function rollbackConfig(
   deps: Deps,
   caller: GatedCaller,
   { deployment_id, reason }: { readonly deployment_id: string; readonly reason: string },
-  answer: Presenter<ApprovalView, unknown>,
+  answer: Presenter<ApprovalView, { readonly id: string }>,
 ): Promise<unknown> {
   const { actor, mfa } = caller;
   const { environment, config_version: version, digest } = await findDeployment(deps, actor, deployment_id);
@@ -139,6 +139,7 @@ export async function rollbackConfig(
   return caller.change(async (tx) => {
     const result = await runGatedAction(tx, { deps, gate: 'mfa' }, prepared);
     const [deployment] = await read(tx, actor, batchDeploymentsQuery(batchIdOf(result)));
+    if (deployment === undefined) throw new Error('A rollback has started no deployment.');
     return answer.started(deployment);
   });
 }

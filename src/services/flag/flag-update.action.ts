@@ -69,7 +69,7 @@ async function lockUnchanged(
     });
   }
   if (sameJson(flag.definition, proposed)) {
-    throw new Problem({ code: 'resource.conflict', detail: 'The flag has exactly this definition already.' });
+    throw new Problem({ code: 'resource.unchanged', detail: 'The flag has exactly this definition already.' });
   }
   return { flag, proposed };
 }

@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
+import { environmentNames } from '../../domain/shared/environment.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
+import { toPage } from '../../platform/database/keyset-page.ts';
 import type { Position } from '../../platform/database/keyset-page.ts';
 
 /** The columns of a flag that make up its definition. */
@@ -34,19 +36,36 @@ export interface FlagPlace {
   readonly environment: EnvironmentName;
 }
 
-/** A page of flags by key, of one environment or of all, with one row more than `limit`. */
+/**
+ * A page of flags by key, of one environment or of all: a key is in one page with all of its environments (U-23).
+ *
+ * @param limit keys of a page; the rows of one key more are read. {@link flagPage} makes the answer of the rows.
+ */
 export function flagsByKeyQuery(
   environment: EnvironmentName | undefined,
   { after, limit }: { readonly after: Position | null; readonly limit: number },
 ) {
-  return kysely
-    .selectFrom('admin_feature_flags')
-    .where((eb) => eb.and({ environment }))
-    .$call((q) => (after === null ? q : q.where(sql<boolean>`(key, id) > (${after[0]}, ${after[1]})`)))
+  const flags = () => kysely.selectFrom('admin_feature_flags').where((eb) => eb.and({ environment }));
+  const keys = flags()
+    .$call((q) => (after === null ? q : q.where('key', '>', after[0])))
+    .select('key')
+    .distinct()
     .orderBy('key')
-    .orderBy('id')
-    .limit(limit + 1)
+    .limit(limit + 1);
+  return flags()
+    .where('key', 'in', keys)
+    .orderBy('key')
+    .orderBy(sql`array_position(${environmentNames}::text[], environment)`)
     .select(flagColumns);
+}
+
+/** The page of `limit` keys out of the rows of {@link flagsByKeyQuery}. */
+export function flagPage<Row extends { readonly key: string; readonly id: string }>(rows: readonly Row[], limit: number) {
+  const keys = new Set([...new Set(rows.map(({ key }) => key))].slice(0, limit));
+  const shown = rows.filter(({ key }) => keys.has(key));
+  // All rows of a key are shown or none, so the rows decide whether there are more.
+  const next = shown.length < rows.length ? shown.length : Infinity;
+  return toPage(rows, next, (row) => [row.key, row.id], (row) => row);
 }
 
 /** One flag in one environment. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { read } from '../../platform/database/read.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { notFound, taken } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { actAuthority, defineAction } from '../actions/action.ts';
 import { putNewsOfAccount } from '../approval/safeguard-news.repository.ts';
@@ -43,7 +43,7 @@ export const userLinkIdentity = defineAction({
       .select('id')
       .executeTakeFirst();
     if (linked !== undefined) {
-      throw new Problem({ code: 'resource.conflict', detail: 'This external account signs somebody in already.' });
+      throw taken('subject', 'This external account signs somebody in already.');
     }
   },
   execute: async (tx, { user_id, ...account }, authority) => {

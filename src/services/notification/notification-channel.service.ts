@@ -4,7 +4,7 @@ import type { Actor } from '../../domain/shared/actor.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { OutboundFailedError, OutboundRefusedError } from '../../platform/outbound/outbound-http.ts';
 import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { Problem, notFound, taken } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { generateWebhookSecret } from '../../platform/outbound/webhook.ts';
 import { assertVersion, nextVersion } from '../../platform/row-version.ts';
@@ -244,5 +244,5 @@ function secretPlace(id: string, column = 'secret_ciphertext') {
 }
 
 function nameTaken(): Problem {
-  return new Problem({ code: 'resource.conflict', detail: 'Another channel has this name.' });
+  return taken('name', 'There is a notification channel with this name already.');
 }

@@ -149,6 +149,61 @@ describe('feature flags (S2-14..16)', () => {
     expect((await toggle('theirs', { enabled: true, version: 1 })).status).toBe(404);
   });
 
+  it('U-22: a PUT of what is there answers it, without a second factor, a new version or history', async () => {
+    await create('settled');
+    const shown = await read('settled');
+    const { description, value_type, variants, enabled, on_variant, off_variant, rollout_percentage, rules, off_is_safe } = shown.body;
+    const definition = { description, value_type, variants, enabled, on_variant, off_variant, rollout_percentage, rules, off_is_safe };
+    const headers = { 'if-match': shown.headers.get('etag') ?? '' };
+    const put = (body: object) => app.call('PUT', '/admin/feature-flags/settled', { token: admin.token, body, headers });
+    for (const body of [{ environment: 'staging', ...definition }, shown.body]) {
+      const same = await put(body);
+      expect(same).toMatchObject({ status: 200, body: shown.body });
+      expect(same.headers.get('etag')).toBe('"1"');
+    }
+    expect((await put({ ...shown.body, enabled: !enabled, rollout_percentage: 100 })).body.code).toBe('mfa.required');
+    for (const [member, value] of [['key', 'renamed'], ['version', 7], ['created_at', '2020-01-01T00:00:00.000Z']] as const) {
+      expect(await put({ ...shown.body, [member]: value })).toMatchObject({
+        status: 422,
+        body: { errors: [{ pointer: `/${member}`, detail: 'cannot be changed' }] },
+      });
+    }
+    const history = await app.call('GET', '/admin/feature-flags/settled/history', { token: admin.token });
+    expect(history.body.items).toHaveLength(1);
+    const stale = await app.call('PUT', '/admin/feature-flags/settled', { token: admin.token, body: shown.body, headers: { 'if-match': '"2"' } });
+    expect(stale.status).toBe(412);
+  });
+
+  it('U-22: a PUT of what is there opens no request in production', async () => {
+    await createFlag(app, { key: 'settled-live' });
+    const at = '/admin/feature-flags/settled-live?environment=production';
+    const shown = await app.call('GET', at, { token: admin.token });
+    const same = await app.call('PUT', '/admin/feature-flags/settled-live', {
+      token: admin.token,
+      body: shown.body,
+      headers: { 'if-match': shown.headers.get('etag') ?? '' },
+    });
+    expect(same).toMatchObject({ status: 200, body: { version: shown.body.version } });
+  });
+
+  it('U-23: keeps the environments of a key together, whatever the size of a page', async () => {
+    for (const key of ['zz-one', 'zz-two', 'zz-three']) {
+      for (const environment of ['production', 'development', 'staging'] as const) await createFlag(app, { key, environment });
+    }
+    const pages: string[][] = [];
+    let cursor = '';
+    do {
+      const { body } = await app.call('GET', `/admin/feature-flags?limit=1${cursor}`, { token: admin.token });
+      pages.push(body.items.map((item: { key: string; environment: string }) => `${item.key}/${item.environment}`));
+      cursor = body.next_cursor === null ? '' : `&cursor=${body.next_cursor}`;
+    } while (cursor !== '');
+    expect(pages.filter((page) => page[0]?.startsWith('zz-'))).toEqual(
+      ['zz-one', 'zz-three', 'zz-two'].map((key) => ['development', 'staging', 'production'].map((place) => `${key}/${place}`)),
+    );
+    expect(new Set(pages.flat()).size).toBe(pages.flat().length);
+    expect(pages.every((page) => new Set(page.map((one) => one.split('/')[0])).size === 1)).toBe(true);
+  });
+
   it('pages by key', async () => {
     const seen: string[] = [];
     let cursor = '';

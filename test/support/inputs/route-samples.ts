@@ -29,8 +29,8 @@ export async function tableOf(admin: Client, path: string): Promise<string | nul
 async function tableOfSegment(admin: Client, segment: string): Promise<string | null> {
   if (segment in sharedWords) return sharedWords[segment] ?? null;
   const { rows } = await admin.query<{ table_name: string }>(
-    `select c.table_name from information_schema.columns c
-     where c.table_schema = 'public' and c.column_name = 'tenant_id'
+    `select c.table_name from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
+     where c.table_schema = 'public' and c.column_name = 'tenant_id' and t.table_type = 'BASE TABLE'
        and (c.table_name = $1 or c.table_name ~ ('_' || $1 || 's?$'))
      order by c.table_name !~ ($1 || '$'), length(c.table_name) limit 1`,
     [segment],

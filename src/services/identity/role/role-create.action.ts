@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Problem } from '../../../platform/problem.ts';
+import { taken } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { lineText, proseText, uuid } from '../../../platform/value-schemas.ts';
 import { defineAction } from '../../actions/action.ts';
@@ -92,12 +92,12 @@ async function assertCreatable(tx: Tx, { code, permissions, parent_role_id }: Pa
   await lockRights(tx);
   const parent = await assertParent(tx, parent_role_id);
   await assertWithinOwnRights(tx, [...permissions, ...parent.permissions]);
-  const taken = await tx.sql
+  const other = await tx.sql
     .selectFrom('admin_roles')
     .where('code', '=', code)
     .where('deleted_at', 'is', null)
     .select('id')
     .executeTakeFirst();
-  if (taken === undefined) return parent;
-  throw new Problem({ code: 'resource.conflict', detail: 'A role with this code exists already.' });
+  if (other === undefined) return parent;
+  throw taken('code', 'There is a role with this code already.');
 }
