@@ -128,5 +128,23 @@ export const reasonText = proseText(500);
 /** A secret on its way in: long enough to be one, never echoed. */
 export const passwordInput = z.string().min(1).max(128);
 
+const currencies = new Set(Intl.supportedValuesOf('currency'));
+
+/** Currency code of ISO 4217, of those that the platform knows (X-20). */
+export const currencyCode = z.string().refine((code) => currencies.has(code), 'must be a currency code of ISO 4217, such as INR');
+
+const regions = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
+/** What the platform has a name for, though ISO 3166-1 assigns it to no country (any more): reserved, withdrawn, of CLDR's own. */
+const noCountries = new Set(
+  'AC AN BU CP CQ CS DD DG DY EA EU EZ FX HV IC NH QO RH SU TA TP UK UN VD XA XB XK YD YU ZR ZZ'.split(' '),
+);
+
+function isCountry(code: string): boolean {
+  return /^[A-Z]{2}$/.test(code) && !noCountries.has(code) && regions.of(code) !== undefined;
+}
+
+/** Country code of ISO 3166-1, two letters (X-20). */
+export const countryCode = z.string().refine(isCountry, 'must be a country code of ISO 3166-1, such as IN');
+
 /** The `:id` of a path. */
 export const idParams = z.object({ id: uuid });

@@ -3,6 +3,7 @@ import { createApiProbe } from './health-api.probe.ts';
 import { createCertificateProbe } from './health-certificate.probe.ts';
 import { createDatabaseProbe } from './health-database.probe.ts';
 import type { HealthProbe } from './health-probe.ts';
+import { createRedisProbe } from './health-redis.probe.ts';
 import { createTemporalProbe } from './health-temporal.probe.ts';
 
 /** All probes of the platform. Those of tenants are in `services/health/tenant-probes.queries.ts`. */
@@ -11,5 +12,5 @@ export function createHealthProbes({
   env,
   temporal,
 }: Pick<ActivityDeps, 'db' | 'env' | 'temporal'>): readonly HealthProbe[] {
-  return [createApiProbe(env), createDatabaseProbe(db), createTemporalProbe(temporal), createCertificateProbe(env)];
+  return [createApiProbe(env), createDatabaseProbe(db), createTemporalProbe(temporal), createRedisProbe(env), createCertificateProbe(env)];
 }

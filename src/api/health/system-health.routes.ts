@@ -25,8 +25,8 @@ const getSystemHealth = route({
     'Platform components are the same for all tenants. Tenant components are measured while the tenant has a ' +
     'threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; ' +
     'when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`. Whether Temporal, its ' +
-    'namespace and a worker are there is at most ten seconds old, because nothing is measured without them. `audit` is ' +
-    '`down` from the moment that damage is found, and `degraded` while nothing outside the database anchors the log.',
+    'namespace and a worker are there is at most ten seconds old, because nothing is measured without them. `redis` is ' +
+    '`not_configured` where PostgreSQL keeps the queues. `audit` is `down` from the moment that damage is found, and `degraded` while nothing outside the database anchors the log.',
   permission: 'health:read',
   gate: 'none',
   responses: { 200: SystemHealthBody },
@@ -46,7 +46,8 @@ const getSystemHealth = route({
     ]);
     const firing = new Set(alerts.filter(({ status: state }) => state === 'firing').map(({ metric }) => metric));
     const wasEvaluated = Boolean(evaluation?.was_evaluated);
-    return { ...summarizeHealth(latest, { firing, wasEvaluated }, { ...present, audit: [...ours, ...platforms] }, now), alerts };
+    const platform = { ...present, audit: [...ours, ...platforms], hasRedis: deps.env.REDIS_URL !== undefined };
+    return { ...summarizeHealth(latest, { firing, wasEvaluated }, platform, now), alerts };
   },
 });
 

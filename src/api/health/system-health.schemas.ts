@@ -3,8 +3,9 @@ import { alertSeverities } from '../../domain/health/alert.ts';
 import { allHealthMetrics, healthComponents } from '../../domain/health/health-metric.ts';
 import { timestamp, uuid } from '../../platform/value-schemas.ts';
 
+const statuses = ['up', 'degraded', 'unknown', 'down'] as const;
 const status = z
-  .enum(['up', 'degraded', 'unknown', 'down'])
+  .enum(statuses)
   .describe('`unknown`: not measured, or not yet; `degraded`: it works, but an alert fires');
 const unit = z.enum(['up', 'ms', 'seconds', 'days', 'count', 'per_second', 'ratio']);
 
@@ -21,7 +22,9 @@ export const SystemHealthBody = z
       z.object({
         component: z.enum(healthComponents),
         scope: z.enum(['platform', 'tenant']),
-        status,
+        status: z
+          .enum([...statuses, 'not_configured'])
+          .describe('`not_configured`: an optional part that this installation does without; it counts for nothing'),
         reason: z.string().nullable(),
         metrics: z.array(
           z.object({

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { email, lineText, passwordInput, personName, phoneNumber, timeZone, timestamp, uuid } from '../../platform/value-schemas.ts';
+import { countryCode, currencyCode, email, lineText, passwordInput, personName, phoneNumber, timeZone, timestamp, uuid } from '../../platform/value-schemas.ts';
 
 const settings = {
   name: lineText(200),
-  country: z.string().regex(/^[A-Z]{2}$/, 'must be an ISO 3166-1 alpha-2 code'),
-  currency: z.string().regex(/^[A-Z]{3}$/, 'must be an ISO 4217 code'),
+  country: countryCode,
+  currency: currencyCode,
   time_zone: timeZone,
   id_document_type: z.enum(['none', 'cpf', 'pan']),
 };
@@ -20,6 +20,8 @@ export const tenantView = z
   .object({
     id: uuid,
     ...settings,
+    country: z.string(),
+    currency: z.string(),
     time_zone: z.string(),
     domain: z.string(),
     status: z.enum(['active', 'suspended']),

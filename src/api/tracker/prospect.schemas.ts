@@ -15,6 +15,7 @@ export const ProspectBody = z
     stage_name: z.string(),
     ...prospectFields,
     email: z.string().nullable(),
+    currency: z.string().nullable(),
     status: prospectStatus,
     lost_reason: z.string().nullable(),
     stage_entered_at: timestamp,

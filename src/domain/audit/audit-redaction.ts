@@ -25,12 +25,13 @@ export const redacted = '[redacted]';
 /** Replaces the new one of two hidden values that differ: the fact of the change is no secret. */
 export const redactedChange = '[redacted, changed]';
 
-/** Parts of a name, written together, that mark a secret wherever they stand (`user_password_old`, `apiKeys`). */
-const secretStems = [
+/** Ends of a name, written together, that mark a secret even in front of `=` or `:` inside a text. */
+const proseStems = [
   'password',
   'passwd',
   'passphrase',
   'secret',
+  'secretkey',
   'token',
   'apikey',
   'privatekey',
@@ -38,35 +39,30 @@ const secretStems = [
   'encryptionkey',
   'accesskey',
   'credential',
+  'credentials',
   'cookie',
-  'authorization',
-  'otpauth',
   'recoverycode',
   'backupcode',
   'mfacode',
   'cardnumber',
-  'accountnumber',
-  'ciphertext',
 ];
+const proseWords = new Set(['pwd', 'otp', 'totp', 'jwt', 'cvv', 'cvc', 'cpf']);
 
-/** Whole words of a name that mark a secret or a personal number. */
+/** Parts of a field's name, written together, that mark a secret wherever they stand (`user_password_old`, `apiKeys`). */
+const secretStems = [...proseStems, 'authorization', 'otpauth', 'accountnumber', 'ciphertext'];
+
+/** Whole words of a field's name that mark a secret or a personal number. */
 const secretWords = new Set([
-  'pwd',
+  ...proseWords,
   'hash',
   'hashes',
   'salt',
-  'otp',
-  'totp',
   'pin',
-  'jwt',
   'bearer',
-  'cpf',
   'ssn',
   'aadhaar',
   'pan',
   'passport',
-  'cvv',
-  'cvc',
   'iban',
 ]);
 
@@ -112,17 +108,30 @@ const secretPatterns: readonly RegExp[] = [
   /\$(?:argon2(?:id|i|d)|2[aby]|scrypt)\$[^\s"']+/g,
   /\botpauth:\/\/[^\s"']+/gi,
   /\b(?:bearer|basic)\s+[\w.~+/-]{8,}=*/gi,
+  // our own service tokens
+  /\bcst_[\w-]{12,}/g,
   // keys of well-known services
   /\b(?:[spr]k_(?:live|test)|gh[pousr]|xox[abprs]|AKIA|whsec|glpat)[_-]?[\w-]{12,}/g,
   // a CPF as people write it
   /\b\d{3}\.\d{3}\.\d{3}-\d{2}\b/g,
 ];
+/** Addresses that are a way in for whoever knows them: hooks of others, and our own links for people without an account. */
+const addressPattern = /(\/\/hooks\.slack\.com\/(?:services|workflows|triggers)\/|\/onboarding\/o\/|\/account-link#)[^\s"'?<>]+/gi;
 /** Passwords inside addresses and secrets inside query strings: the name stays, the value goes. */
 const userInfoPattern = /(\/\/[^\s/:@]*:)[^\s/@]+@/g;
 const queryPattern = /([?&]([\w.-]+)=)([^&#\s]+)/g;
+/** `password=…`, `api_key: "…"` in prose, logs and connection strings: the name and up to one blank, then the value. */
+const assignmentPattern = /(?<![?&\w.-])((["']?)([a-z][\w.-]{0,59})\2\s?[=:]\s?)("[^"]*"|'[^']*'|[^\s,;&"'<>(){}[\]]+)/gi;
+/** Digits as they are printed on a card; Luhn's check digit tells a card from another number. */
+const cardPattern = /(?<![\d.-])[2-6]\d{3}(?:[ -]?\d){8,14}\d(?![\d-]|\.\d)/g;
 
 /** The deepest nesting that is written; deeper values are cut, which also ends a cycle. */
 const maxDepth = 12;
+
+/** Whether a text shows a secret by its form or by the name in front of it. */
+export function holdsSecret(text: string): boolean {
+  return redactText(text, {}) !== wellFormed(text);
+}
 
 /** Hides what is secret in the states before and after an operation and makes them plain, well-formed JSON. */
 export function redactChange(
@@ -196,10 +205,32 @@ function redactText(text: string, rule: RedactionRule): string {
   let visible = wellFormed(text);
   for (const pattern of secretPatterns) visible = visible.replace(pattern, redacted);
   return visible
+    .replace(addressPattern, `$1${redacted}`)
     .replace(userInfoPattern, `$1${redacted}@`)
     .replace(queryPattern, (whole, start: string, name: string) =>
       isSecretName(name, rule) ? `${start}${redacted}` : whole,
-    );
+    )
+    .replace(assignmentPattern, (whole, start: string, _quote: string, name: string, value: string) =>
+      namesSecretInProse(name) && value !== redacted ? `${start}${redacted}` : whole,
+    )
+    .replace(cardPattern, (digits) => (isCardNumber(digits) ? redacted : digits));
+}
+
+/** As a field, `code` or `pan` is hidden; in prose (`exit code: 1`) only what can mean nothing else is. */
+function namesSecretInProse(name: string): boolean {
+  const words = wordsOf(name);
+  const last = words.at(-1);
+  if (last === undefined || factEndings.has(last)) return false;
+  const joined = words.join('');
+  return words.some((word) => proseWords.has(word)) || proseStems.some((stem) => joined.endsWith(stem));
+}
+
+/** Luhn's formula (ISO/IEC 7812-1), for 13 to 19 digits. */
+function isCardNumber(text: string): boolean {
+  const digits = [...text.replaceAll(/[ -]/g, '')].map(Number).reverse();
+  if (digits.length < 13 || digits.length > 19) return false;
+  const sum = digits.reduce((total, digit, place) => total + (place % 2 === 0 ? digit : digit < 5 ? digit * 2 : digit * 2 - 9), 0);
+  return sum % 10 === 0;
 }
 
 /** JSON inside a string is redacted as well: request bodies and payloads are often recorded that way. */

@@ -15,6 +15,7 @@ export const healthComponents = [
   'database',
   'temporal',
   'worker',
+  'redis',
   'certificates',
   'alerting',
   'approvals',
@@ -112,6 +113,8 @@ export const healthMetrics = {
     unit: 'count',
     title: 'Workflows that failed in the last hour',
   },
+  'redis.up': { component: 'redis', scope: 'platform', unit: 'up', title: 'Redis answers' },
+  'redis.latency_ms': { component: 'redis', scope: 'platform', unit: 'ms', title: 'One round trip to Redis' },
   'certificates.days_left': {
     component: 'certificates',
     scope: 'platform',

@@ -20,6 +20,8 @@ interface PresentState {
   readonly worker: 'up' | 'down' | 'unknown';
   /** What is missing, in words. */
   readonly missing: readonly string[];
+  /** Redis is an option: without it PostgreSQL keeps the queues. */
+  readonly hasRedis: boolean;
   /** The newest verification of each audit chain that the caller's tenant answers for. */
   readonly audit: readonly AuditVerdict[];
 }
@@ -54,26 +56,39 @@ export function summarizeHealth(
   const measured = rows.flatMap((row): Measured[] =>
     isHealthMetric(row.metric) ? [{ ...row, metric: row.metric }] : [],
   );
-  const components = healthComponents.flatMap((component) => {
+  const components = healthComponents.flatMap((component): ComponentSummary[] => {
     const own = measured.filter(({ metric }) => healthMetrics[metric].component === component);
     const scope = scopeOf(component);
     // A component without measurements is left out where that is normal: no thresholds or queues, no TLS.
     const found = component === 'audit' ? auditState(present.audit) : undefined;
     if (own.length === 0 && found === undefined && (scope === 'tenant' || component === 'certificates')) return [];
+    if (component === 'redis' && !present.hasRedis) return [{ component, scope, ...withoutRedis, metrics: [] }];
     const metrics = own.map((row) => ({ ...row, ...describeMetric(row.metric) }));
     const measuredState = presentStateOf(component, present) ?? stateOf(component, own, alerts, now);
     const state = found === undefined ? measuredState : worseOf(found, measuredState, own.length > 0);
     return [{ component, scope, ...state, metrics }];
   });
+  const known = components.flatMap(({ status }) => (status === 'not_configured' ? [] : [status]));
   const measuredAt = newestOf(measured.filter(({ metric }) => isOfCollector(metric)));
   return {
-    status: worstStatus(components.map(({ status }) => status)),
+    status: worstStatus(known),
     measured_at: measuredAt,
     age_seconds: measuredAt === null ? null : Math.max(0, Math.floor((now - Date.parse(measuredAt)) / 1000)),
     evaluated_at: newestOf(measured.filter(({ metric }) => metric === 'alerting.evaluated')),
     components,
   };
 }
+
+/** A component as health shows it. */
+interface ComponentSummary {
+  readonly component: HealthComponent;
+  readonly scope: 'platform' | 'tenant';
+  readonly status: HealthStatus | 'not_configured';
+  readonly reason: string | null;
+  readonly metrics: readonly (Measured & ReturnType<typeof describeMetric>)[];
+}
+
+const withoutRedis = { status: 'not_configured' as const, reason: 'REDIS_URL is not set; PostgreSQL keeps the queues.' };
 
 /** What was found about the audit, unless what was measured is worse. */
 function worseOf<State extends { status: HealthStatus; reason: string | null }>(found: State, measured: State, isMeasured: boolean): State {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { holdsSecret } from '../../domain/audit/audit-redaction.ts';
 import { maximumStages, stagesOf } from '../../domain/config/config-rollout.ts';
 import { maxInteger } from '../../domain/shared/integer-column.ts';
 import { environmentNames } from '../../domain/shared/environment.ts';
@@ -35,6 +36,9 @@ const strategy = z
     }
   });
 
+/** Approvers and everybody who may read configuration see the address of a guard, so it must not be a way in (S2-58). */
+const guardAddress = webAddress.refine((url) => !holdsSecret(url), 'must hold no password or token: approvers are shown it');
+
 const guard = z.strictObject({
   name: lineText(100),
   source: z.discriminatedUnion('kind', [
@@ -44,13 +48,13 @@ const guard = z.strictObject({
     }),
     z.strictObject({
       kind: z.literal('prometheus'),
-      url: webAddress.describe('Base address of the Prometheus server'),
+      url: guardAddress.describe('Base address of the Prometheus server, without credentials'),
       query: z.string().min(1).max(2_000).describe('Instant query that gives one number'),
       samples_query: z.string().min(1).max(2_000).nullable().default(null).describe('How many events it is based on'),
     }),
     z.strictObject({
       kind: z.literal('webhook'),
-      url: webAddress.describe('Answers a POST with {"verdict": "good" | "bad" | "unknown"}'),
+      url: guardAddress.describe('Answers a POST with {"verdict": "good" | "bad" | "unknown"}'),
     }),
   ]),
   bad_when: z.enum(['above', 'below']).default('above'),

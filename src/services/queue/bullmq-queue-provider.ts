@@ -7,6 +7,8 @@ import type { EngineJob, JobPage, MeasuredRates, QueueProvider, QueueSnapshot, Q
 import type { AnyQueue, BullmqQueues, BullmqStore } from './bullmq-queues.ts';
 
 const states = ['waiting', 'prioritized', 'active', 'delayed', 'waiting_children', 'completed', 'failed'] as const;
+/** PostgreSQL counts a paused queue's waiting jobs under this name, which the types of BullMQ 6 do not have. */
+const pausedList = 'paused' as JobType;
 /** Finished jobs that are read for rates where workers keep no metrics. */
 const rateSample = 200;
 /** Prioritized jobs, lowest priority first, among which the oldest is looked for. */
@@ -48,10 +50,16 @@ export function createBullmqProvider(store: BullmqStore, now: () => number = Dat
       }),
     pause: (source) => call(source, (queue) => queue.pause()),
     resume: (source) => call(source, (queue) => queue.resume()),
-    clean: (source, { state, olderThanMs, limit }) =>
-      call(source, async (queue) => (await queue.clean(olderThanMs, limit, cleanTypes[state])).length),
+    clean: (source, { state, olderThanMs, limit }) => call(source, (queue) => cleanJobs(queue, state, olderThanMs, limit)),
     close: async () => (await queues)?.close(),
   };
+}
+
+/** @returns how many jobs were removed. */
+async function cleanJobs(queue: AnyQueue, state: CleanableState, olderThanMs: number, limit: number): Promise<number> {
+  const removed = (await queue.clean(olderThanMs, limit, cleanTypes[state])).length;
+  if (state !== 'waiting' || removed >= limit) return removed;
+  return removed + (await queue.clean(olderThanMs, limit - removed, 'paused')).length;
 }
 
 const removable: readonly QueueJobState[] = ['waiting', 'prioritized', 'delayed', 'completed', 'failed'];
@@ -65,13 +73,13 @@ const cleanTypes = {
 
 async function snapshotOf(queue: AnyQueue, now: number): Promise<QueueSnapshot> {
   const [counts, is_paused, workers, oldest] = await Promise.all([
-    queue.getJobCounts(...states.map(engineState)),
+    countJobs(queue),
     queue.isPaused(),
     queue.getWorkersCount(),
     oldestWaiting(queue),
   ]);
   return {
-    counts: Object.fromEntries(states.map((state) => [state, counts[engineState(state)] ?? 0])),
+    counts,
     is_paused,
     workers,
     oldest_waiting_seconds: oldest === null ? null : Math.max(0, Math.round((now - oldest) / 1000)),
@@ -79,11 +87,22 @@ async function snapshotOf(queue: AnyQueue, now: number): Promise<QueueSnapshot> 
   };
 }
 
+/**
+ * How many jobs are in each state. A paused queue's waiting jobs are `paused` to PostgreSQL; on Redis so are those that a BullMQ
+ * before 6 has set aside.
+ */
+async function countJobs(queue: AnyQueue): Promise<Record<(typeof states)[number], number>> {
+  const counted = await queue.getJobCounts(...states.map(engineState), pausedList);
+  const counts = Object.fromEntries(states.map((state) => [state, counted[engineState(state)] ?? 0]));
+  return { ...counts, waiting: (counts['waiting'] ?? 0) + (counted['paused'] ?? 0) } as Record<(typeof states)[number], number>;
+}
+
 /** When the job that has waited longest became ready, looked for at both ends of each list; null when none waits. */
 async function oldestWaiting(queue: AnyQueue): Promise<number | null> {
   const ends = await Promise.all([
     jobsInOrder(queue, 'waiting', 0, 0),
     queue.getJobs('waiting', 0, 0, false),
+    queue.getJobs(pausedList, 0, 0, false),
     jobsInOrder(queue, 'prioritized', 0, 0),
     queue.getJobs('prioritized', 0, oldestSample - 1, false),
   ]);
@@ -132,10 +151,31 @@ async function jobsInOrder(queue: AnyQueue, state: QueueJobState, first: number,
     const isAscending = state !== 'completed' && state !== 'failed';
     return queue.getJobs(engineState(state), first, last, isAscending);
   }
-  // Lists count from their newest job: on PostgreSQL `asc` reverses the page only, not the list (BullMQ 6.7).
-  const { [state]: total = 0 } = await queue.getJobCounts(state);
-  if (first >= total) return [];
-  return (await queue.getJobs(state, Math.max(0, total - 1 - last), total - 1 - first, false)).reverse();
+  const lists = state === 'active' ? ['active' as const] : [pausedList, 'waiting' as const];
+  const counts = await queue.getJobCounts(...lists);
+  const jobs: (Job<unknown, unknown> | undefined | null)[] = [];
+  let passed = 0;
+  for (const list of lists) {
+    const total = counts[list] ?? 0;
+    const part = { first: Math.max(0, first - passed), last: Math.min(last - passed, total - 1) };
+    if (part.first <= part.last) jobs.push(...(await listPart(queue, list, total, part)));
+    passed += total;
+  }
+  return jobs;
+}
+
+/** Lists count from their newest job: on PostgreSQL `asc` reverses the page only, not the list (BullMQ 6.7). */
+async function listPart(
+  queue: AnyQueue,
+  list: JobType,
+  total: number,
+  { first, last }: { first: number; last: number },
+) {
+  const [from, to] = [Math.max(0, total - 1 - last), total - 1 - first];
+  const jobs = await queue.getJobs(list, from, to, false);
+  // PostgreSQL counts a paused queue's waiting jobs as `paused`, and lists them as `waiting`.
+  const found = list === pausedList && jobs.length === 0 ? await queue.getJobs('waiting', from, to, false) : jobs;
+  return found.reverse();
 }
 
 async function findJob(queue: AnyQueue, id: string): Promise<EngineJob | null> {

@@ -137,6 +137,23 @@ describe('S2-35, S2-36: documents, schemas and secrets', () => {
     expect(inward.body.errors[0].pointer).toBe('/changes/0/plan/guards/0/source/url');
     expect((await propose({ unknown: 1 })).body.code).toBe('request.invalid');
   });
+
+  it.each([
+    'https://metrics.example/api?token=s3cret',
+    'https://reader:s3cret@metrics.example/',
+    'https://hooks.slack.com/services/T0/B0/s3cret',
+    `https://metrics.example/cst_${'0a'.repeat(32)}${'x'.repeat(43)}`,
+  ])('T-16, S2-58: refuses a guard whose address is a way in, and repeats it nowhere: %s', async (url) => {
+    const sources = [
+      { kind: 'webhook', url },
+      { kind: 'prometheus', url, query: 'up' },
+    ];
+    for (const source of sources) {
+      const answer = await drive.propose({ environment: 'development', document: { limit: 3 }, plan: { guards: [{ name: 'leaky', source }] } });
+      expect(answer).toMatchObject({ status: 422, body: { errors: [{ pointer: '/changes/0/plan/guards/0/source/url' }] } });
+      expect(JSON.stringify(answer.body)).not.toMatch(/s3cret|0a0a0a/);
+    }
+  });
 });
 
 describe('reading by applications', () => {

@@ -56,6 +56,21 @@ const backlog = { name: 'Backlog', metric: 'temporal.backlog', comparator: 'gt',
 const measure = (metric: string, at: number, value: number | null, reason: string | null = null) =>
   asSuperuser(app, 'select record_platform_health($1, $2, $3, $4)', [new Date(at), [metric], [value], [reason]]);
 
+describe('X-18, U-26: Redis', () => {
+  it('is not configured where PostgreSQL keeps the queues, and counts for nothing', async () => {
+    const { body } = await get(reader, base);
+    const redis = body.components.find(({ component }: { component: string }) => component === 'redis');
+    expect(redis).toEqual({
+      component: 'redis',
+      scope: 'platform',
+      status: 'not_configured',
+      reason: 'REDIS_URL is not set; PostgreSQL keeps the queues.',
+      metrics: [],
+    });
+    expect(body.status).not.toBe('not_configured');
+  });
+});
+
 describe('S2-32: getSystemHealth', () => {
   it('is unknown before anything was measured, but for the worker, which is missing', async () => {
     const statesOf = ({ body }: Answer): [string, string][] =>
@@ -71,6 +86,7 @@ describe('S2-32: getSystemHealth', () => {
       ['database', 'unknown'],
       ['temporal', 'unknown'],
       ['worker', 'down'],
+      ['redis', 'not_configured'],
       ['alerting', 'unknown'],
     ]);
   });

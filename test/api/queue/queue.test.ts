@@ -131,6 +131,30 @@ describe('Queues of BullMQ in PostgreSQL (S2-23..28, S2-49)', () => {
     ]);
   });
 
+  it('T-35, S2-24, S2-25: show what waits while they are paused, in counts, lists and single jobs', async () => {
+    const queue = company.queue('standing');
+    const added = await queue.addBulk([1, 2, 3].map((number) => ({ name: 'mail', data: { number } })));
+    await queue.add('urgent', {}, { priority: 1 });
+    await queue.add('later', {}, { delay: 3_600_000 });
+    await register('standing');
+    const before = (await get('/admin/queues/standing')).body.live;
+    expect((await post('/admin/queues/standing/pause', { reason: 'full', paused_until: inOneHour() })).status).toBe(200);
+    const { live } = (await get('/admin/queues/standing')).body;
+    expect(live).toMatchObject({ is_paused: true, counts: before.counts });
+    expect(live.counts).toMatchObject({ waiting: 3, prioritized: 1, delayed: 1 });
+    expect(live.oldest_waiting_seconds).not.toBeNull();
+    const firstPage = await get('/admin/queues/standing/jobs?state=waiting&limit=2');
+    const rest = await get(`/admin/queues/standing/jobs?state=waiting&limit=2&cursor=${firstPage.body.next_cursor}`);
+    const listed = [...firstPage.body.items, ...rest.body.items].map(({ job_id }: { job_id: string }) => job_id);
+    expect(listed).toEqual(added.map(({ id }) => id));
+    const { items } = (await get('/admin/queues?limit=100')).body;
+    expect(items.find(({ name }: { name: string }) => name === 'standing').live.counts.waiting).toBe(3);
+    expect((await post(`/admin/queues/standing/jobs/${added[0]?.id}/remove`, { reason: 'twice' })).status).toBe(200);
+    expect((await get('/admin/queues/standing')).body.live.counts.waiting).toBe(2);
+    expect((await post('/admin/queues/standing/resume')).status).toBe(200);
+    expect((await get('/admin/queues/standing')).body.live.counts.waiting).toBe(2);
+  });
+
   it('S2-28: are resumed even if Temporal has lost the workflow of the pause', async () => {
     const { body } = await post(`${path}/pause`, { reason: 'lost', paused_until: inOneHour() });
     const { client } = app.api.deps.temporal;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { isSecretName, redactChange, redacted, redactedChange, wellFormed } from '../../../src/domain/audit/audit-redaction.ts';
+import { holdsSecret, isSecretName, redactChange, redacted, redactedChange, wellFormed } from '../../../src/domain/audit/audit-redaction.ts';
 import { canonicalJson } from '../../../src/domain/shared/canonical.ts';
 
 const shown = (value: unknown) => redactChange({ new_values: value }).new_values;
@@ -128,5 +128,55 @@ describe('redaction by field before writing (S4-24)', () => {
     expect(plain).not.toHaveProperty('gone');
     expect(canonicalJson(plain)).toContain('[too deep]');
     expect(wellFormed('\udc00')).toBe('\ufffd');
+  });
+});
+
+describe('T-16, S2-58: secrets inside of texts', () => {
+  const token = `cst_${'0a'.repeat(32)}${'x'.repeat(43)}`;
+
+  it.each([
+    ['a service token of ours', `refused ${token} twice`, `refused ${redacted} twice`],
+    ['password=', 'login failed password=hunter2 for Ada', `login failed password=${redacted} for Ada`],
+    ['pwd in a connection string', 'Server=db;Uid=app;Pwd=hunter2;', `Server=db;Uid=app;Pwd=${redacted};`],
+    ['a quoted value', 'sent "client_secret": "a b c", then stopped', `sent "client_secret": ${redacted}, then stopped`],
+    ['a token by colon', 'api_key: 8f14e45f', `api_key: ${redacted}`],
+    ['a CPF by name', 'cpf=52998224725', `cpf=${redacted}`],
+    ['a card with blanks', 'charged 4111 1111 1111 1111 today', `charged ${redacted} today`],
+    ['a card with dashes', '5500-0000-0000-0004', redacted],
+    ['a card of fifteen digits', 'amex 378282246310005', `amex ${redacted}`],
+    ['an address that is a secret', 'https://hooks.slack.com/services/T0/B0/abc', `https://hooks.slack.com/services/${redacted}`],
+    ['a link for a newcomer', `open https://app.example/api/admin/onboarding/o/${'Ab1_'.repeat(8)} now`, `open https://app.example/api/admin/onboarding/o/${redacted} now`],
+    ['a one-time link', `https://app.example/account-link#${'x'.repeat(43)}`, `https://app.example/account-link#${redacted}`],
+    ['a token in an address', 'https://metrics.example/api?token=abc&step=15', `https://metrics.example/api?token=${redacted}&step=15`],
+  ])('hides %s', (_what, text, visible) => {
+    expect(shown({ text })).toEqual({ text: visible });
+    expect(holdsSecret(text)).toBe(true);
+  });
+
+  it.each([
+    'exit code: 1',
+    'token_count=3',
+    'the time 1764541234567 and the id 4111111111111112',
+    'phone +91 98765 43210',
+    '2026-11-30T10:00:00.000Z',
+    'https://metrics.example/api/v1/query?step=15',
+  ])('shows %s', (text) => {
+    expect(shown({ text })).toEqual({ text });
+    expect(holdsSecret(text)).toBe(false);
+  });
+
+  it('hides every number with a right check digit, however it is grouped', () => {
+    const digit = fc.integer({ min: 0, max: 9 });
+    const card = fc.tuple(fc.constantFrom(2, 3, 4, 5, 6), fc.array(digit, { minLength: 14, maxLength: 14 })).map(([first, rest]) => {
+      const body = [first, ...rest];
+      const sum = body.toReversed().reduce((total, one, place) => total + (place % 2 === 1 ? one : one < 5 ? one * 2 : one * 2 - 9), 0);
+      return [...body, (10 - (sum % 10)) % 10].join('');
+    });
+    fc.assert(
+      fc.property(card, fc.constantFrom('', ' ', '-'), (number, separator) => {
+        const written = number.replace(/(\d{4})(?=\d)/g, `$1${separator}`);
+        expect(shown({ text: `card ${written}.` })).toEqual({ text: `card ${redacted}.` });
+      }),
+    );
   });
 });

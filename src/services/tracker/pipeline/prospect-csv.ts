@@ -28,7 +28,7 @@ export const prospectCsvFormat: CsvRowFormat<Exclude<ProspectCsvColumn, 'stage'>
     email: 'is no e-mail address',
     phone: 'is no phone number',
     value_minor: 'is a whole number of minor units, such as 150000 for 1,500.00',
-    currency: 'is a code of three capital letters',
+    currency: 'is a currency code of ISO 4217, such as INR',
     next_activity_at: 'is a time with zone, such as 2026-01-31T09:00:00Z',
   },
 };

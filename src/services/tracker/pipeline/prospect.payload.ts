@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { email, lineText, timestampInput, writtenPhoneNumber } from '../../../platform/value-schemas.ts';
+import { currencyCode, email, lineText, timestampInput, writtenPhoneNumber } from '../../../platform/value-schemas.ts';
 
 /** The fields of a prospect that people write; in a JSON body as in a row of a file. */
 export const prospectFields = {
@@ -9,10 +9,7 @@ export const prospectFields = {
   phone: writtenPhoneNumber(z.string()).nullable(),
   source: z.string().max(100).nullable(),
   value_minor: z.int().min(0).max(1_000_000_000_000).nullable(),
-  currency: z
-    .string()
-    .regex(/^[A-Z]{3}$/, 'must be a code of three capital letters')
-    .nullable(),
+  currency: currencyCode.nullable(),
   probability: z.int().min(0).max(100).describe('Chance of winning, in percent'),
   next_activity_at: timestampInput.nullable(),
 };
