@@ -39,6 +39,7 @@ import { Migration20261130121000_abort_reviews } from './20261130121000_abort_re
 import { Migration20261130130000_approval_basis } from './20261130130000_approval_basis.ts';
 import { Migration20261130140000_acts_of_last_month } from './20261130140000_acts_of_last_month.ts';
 import { Migration20261130150000_sync_cancellations } from './20261130150000_sync_cancellations.ts';
+import { Migration20261130160000_own_references } from './20261130160000_own_references.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -83,4 +84,5 @@ export const migrationsList = [
   { name: '20261130130000_approval_basis', class: Migration20261130130000_approval_basis },
   { name: '20261130140000_acts_of_last_month', class: Migration20261130140000_acts_of_last_month },
   { name: '20261130150000_sync_cancellations', class: Migration20261130150000_sync_cancellations },
+  { name: '20261130160000_own_references', class: Migration20261130160000_own_references },
 ];

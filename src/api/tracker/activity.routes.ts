@@ -18,9 +18,9 @@ const create = route({
   body: ActivityCreate,
   responses: { 201: ActivityBody },
   problems: ['resource.conflict'],
-  handler: ({ actor, body, change }) =>
+  handler: ({ actor, body, deps, change }) =>
     change(async (tx) => {
-      const [row] = await logActivities(tx, ownerOf(actor), [body]);
+      const [row] = await logActivities(tx, ownerOf(actor), [body], deps.now());
       return row;
     }),
 });
@@ -80,8 +80,8 @@ const update = changeRoutes({
   params: idParams,
   body: ActivityUpdate,
   responses: { 200: ActivityBody },
-  handler: ({ actor, params, body, change }) =>
-    change((tx) => updateActivity(tx, ownerOf(actor), params.id, body)),
+  handler: ({ actor, params, body, deps, change }) =>
+    change((tx) => updateActivity(tx, ownerOf(actor), params.id, body, deps.now())),
 });
 
 const remove = route({

@@ -3,7 +3,13 @@ import { day, dayInput } from '../../platform/value-schemas.ts';
 import { activityStatuses, activityTypes } from '../../domain/tracker/tracker-scoring.ts';
 import { freeText, ownedFields, rowId, rowTimestamps } from './tracker.schemas.ts';
 
-export const activityType = z.enum(activityTypes);
+/** The words are those of S0-51. */
+export const activityType = z.enum(activityTypes, {
+  error: ({ input }) =>
+    typeof input === 'string' || typeof input === 'number'
+      ? `Invalid activity type: ${String(input).slice(0, 50).toWellFormed()}`
+      : undefined,
+});
 export const activityStatus = z.enum(activityStatuses);
 const notes = freeText(10_000);
 

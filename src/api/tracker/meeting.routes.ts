@@ -105,7 +105,10 @@ const plan = route({
   responses: { 201: MeetingBody },
   problems: ['resource.conflict'],
   handler: ({ actor, params, body, change }) =>
-    change((tx) => planMeeting(tx, ownerOf(actor), params.id, body)),
+    change(async (tx) => {
+      const planned = await planMeeting(tx, ownerOf(actor), params.id, body);
+      return reply(201, planned, { location: `${path}/${planned.id}` });
+    }),
 });
 
 const followUp = route({
@@ -118,8 +121,8 @@ const followUp = route({
   body: MeetingFollowUps,
   responses: { 201: z.object({ items: z.array(ActivityBody) }) },
   problems: ['resource.conflict', 'request.invalid'],
-  handler: ({ actor, params, body, change }) => change(async (tx) => ({
-    items: await createFollowUps(tx, ownerOf(actor), params.id, body.tasks),
+  handler: ({ actor, deps, params, body, change }) => change(async (tx) => ({
+    items: await createFollowUps(tx, ownerOf(actor), params.id, body.tasks, deps.now()),
   })),
 });
 

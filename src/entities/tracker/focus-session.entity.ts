@@ -29,3 +29,8 @@ export const AdminFocusSessionEntity = defineEntity({
     actual_minutes: p.integer().nullable(),
   },
 });
+
+/** A focus session as text for logs (S0-23). */
+export function focusSessionText(session: { id: number; user_id: string; start_time: string }): string {
+  return `<AdminFocusSession(id=${session.id}, user_id=${session.user_id}, start_time=${session.start_time})>`;
+}

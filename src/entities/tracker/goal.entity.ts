@@ -20,5 +20,5 @@ export const AdminGoalEntity = defineEntity({
 
 /** A goal as text for logs (S0-23). */
 export function goalText(goal: { id: number; user_id: string; week_start: string }): string {
-  return `<AdminGoal(id=${goal.id}, user=${goal.user_id}, week=${goal.week_start})>`;
+  return `<AdminGoal(id=${goal.id}, user_id=${goal.user_id}, week=${goal.week_start})>`;
 }

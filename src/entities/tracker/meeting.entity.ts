@@ -33,3 +33,8 @@ export const AdminMeetingEntity = defineEntity({
     ...updatedAt,
   },
 });
+
+/** A meeting as text for logs (S0-23), without what people write in it. */
+export function meetingText(meeting: { id: number; user_id: string; type: string }): string {
+  return `<AdminMeeting(id=${meeting.id}, user_id=${meeting.user_id}, type=${meeting.type})>`;
+}

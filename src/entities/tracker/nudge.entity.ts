@@ -40,3 +40,8 @@ export const NudgeMarkEntity = defineEntity({
     delivered: p.boolean(),
   },
 });
+
+/** A nudge as text for logs (S0-23). */
+export function nudgeText(nudge: { id: number; type: string; priority: string }): string {
+  return `<AdminNudge(id=${nudge.id}, type=${nudge.type}, priority=${nudge.priority})>`;
+}

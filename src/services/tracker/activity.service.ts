@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Insertable, Selectable } from 'kysely';
 import { jsonArrayFrom, jsonObjectFrom } from 'kysely/helpers/postgres';
+import { localTime } from '../../domain/tracker/tracker-calendar.ts';
 import type { Day } from '../../domain/tracker/tracker-calendar.ts';
 import { dailyScore } from '../../domain/tracker/tracker-scoring.ts';
 import { freshStreaks, streaksAfterScore } from '../../domain/tracker/tracker-streak.ts';
@@ -9,8 +10,11 @@ import { prepared } from '../../entities/prepared-statement.ts';
 import { streakDayOf } from './score.queries.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import type { CastellanSchema } from '../../entities/kysely-schema.ts';
+import { invalidInput } from '../../platform/input-issues.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { assertOwnProspect } from './own-prospect.repository.ts';
+import { lockTracker, trackerLock } from './tracker-lock.repository.ts';
 
 /** A row of the table of activities. */
 export type ActivityRow = Selectable<CastellanSchema['admin_activities']>;
@@ -25,10 +29,25 @@ type ActivityChanges = Partial<Pick<ActivityRow, 'status' | 'notes'>>;
  * Logs activities. This file is the only writer of activities and scores: with every change the score of its day is
  * rewritten, and the streaks of that day and of the later days that depend on it, so that they equal a recomputation
  * from scratch (S0-78, S0-79).
+ *
+ * @param now milliseconds since the epoch: what is done on a later day of the person is not done yet.
+ * @throws Problem `request.invalid` for such a day, and for a prospect that is not the person's.
  */
-export async function logActivities(tx: Tx, userId: string, activities: readonly NewActivity[]): Promise<ActivityRow[]> {
+export async function logActivities(
+  tx: Tx,
+  userId: string,
+  activities: readonly NewActivity[],
+  now: number,
+): Promise<ActivityRow[]> {
+  for (const prospectId of new Set(activities.map(({ prospect_id }) => prospect_id))) {
+    await assertOwnProspect(tx, userId, prospectId);
+  }
   const rows = await insertActivities(tx, userId, activities);
-  for (const day of new Set(rows.map(({ date }) => date))) await scoreDay(tx, userId, day);
+  for (const day of new Set(rows.map(({ date }) => date))) {
+    const { time_zone } = await scoreDay(tx, userId, day);
+    const isDone = rows.some(({ date, status }) => date === day && status === 'done');
+    if (isDone) assertNotAhead(day, time_zone, now, '/date');
+  }
   for (const row of rows) {
     tx.audit({
       event: 'activity.create',
@@ -41,12 +60,18 @@ export async function logActivities(tx: Tx, userId: string, activities: readonly
   return rows;
 }
 
-/** Changes status or notes of an activity. @throws Problem `resource.not-found` when the person has no such activity. */
+/**
+ * Changes status or notes of an activity.
+ *
+ * @param now milliseconds since the epoch, as in {@link logActivities}.
+ * @throws Problem `resource.not-found` when the person has no such activity; `request.invalid` when one of a later day is done.
+ */
 export async function updateActivity(
   tx: Tx,
   userId: string,
   id: number,
   changes: ActivityChanges,
+  now: number,
 ): Promise<ActivityRow> {
   await lockTracker(tx, userId);
   const before = await findActivity(tx, userId, id);
@@ -56,7 +81,10 @@ export async function updateActivity(
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow();
-  if (row.status !== before.status) await scoreDay(tx, userId, row.date);
+  if (row.status !== before.status) {
+    const { time_zone } = await scoreDay(tx, userId, row.date);
+    if (row.status === 'done') assertNotAhead(row.date, time_zone, now, '/status');
+  }
   tx.audit({
     event: 'activity.update',
     action: 'update',
@@ -103,15 +131,6 @@ export async function recomputeStreaks(tx: Tx, userId: string): Promise<void> {
   );
 }
 
-/** Serializes the changes of a person: a score computed while another activity is uncommitted would miss it. */
-async function lockTracker(tx: Tx, userId: string): Promise<void> {
-  await sql`select ${trackerLock(userId)}`.execute(tx.sql);
-}
-
-function trackerLock(userId: string) {
-  return sql`pg_advisory_xact_lock(hashtextextended('tracker/' || ${userId}, 0))`;
-}
-
 /**
  * Takes the lock and inserts in one statement. The next statement has a new snapshot, so it sees what others committed
  * while this one waited for the lock.
@@ -147,11 +166,15 @@ interface ScoreRow {
   readonly activities_count: number;
 }
 
-/** Computes and saves score and streaks of one day. A day on which nothing was ever done gets no row (S0-87). */
-async function scoreDay(tx: Tx, userId: string, day: Day): Promise<void> {
-  const { activities, stored, before, later, rest_weekdays, vacations } = await dayFacts(tx, userId, day);
+/**
+ * Computes and saves score and streaks of one day. A day on which nothing was ever done gets no row (S0-87).
+ *
+ * @returns the zone in which the person's days are counted.
+ */
+async function scoreDay(tx: Tx, userId: string, day: Day): Promise<{ time_zone: string }> {
+  const { activities, stored, before, later, rest_weekdays, vacations, time_zone } = await dayFacts(tx, userId, day);
   const { score, activities_count } = dailyScore(activities);
-  if (activities_count === 0 && stored === null) return;
+  if (activities_count === 0 && stored === null) return { time_zone };
   const countByDay = new Map(later.map((row) => [row.date, row.activities_count]));
   const changed = streaksAfterScore(
     { day, score },
@@ -166,6 +189,12 @@ async function scoreDay(tx: Tx, userId: string, day: Day): Promise<void> {
     activities_count: countByDay.get(row.day) ?? activities_count,
   }));
   await saveScores(tx, userId, rows);
+  return { time_zone };
+}
+
+function assertNotAhead(day: Day, timeZone: string, now: number, pointer: string): void {
+  const today = localTime(now, timeZone).day;
+  if (day > today) throw invalidInput([{ pointer, detail: `is of a day that has not come: today is ${today} in ${timeZone}` }]);
 }
 
 async function dayFacts(tx: Tx, userId: string, day: Day) {
@@ -200,6 +229,14 @@ export const dayFactsQuery = prepared<{ user_id: string; day: Day }>()((param) =
     jsonArrayFrom(
       eb.selectFrom('admin_tracker_vacations').where('user_id', '=', param('user_id')).select(['starts_on', 'ends_on']),
     ).as('vacations'),
+    eb
+      .selectFrom('users as u')
+      .innerJoin('tenants as t', 't.id', 'u.tenant_id')
+      .where('u.id', '=', param('user_id'))
+      .select((of) => of.fn.coalesce('u.time_zone', 't.time_zone').as('time_zone'))
+      .$asScalar()
+      .$notNull()
+      .as('time_zone'),
   ]);
 });
 

@@ -48,10 +48,19 @@ export async function loadFocusSession(
   return presentFocus(row, now());
 }
 
-/** What is left of a session. @throws Problem `resource.not-found` when the person has no such session. */
+/**
+ * What is left of a session. Its workflow says when the timer ends; what is left until then is computed here, because the clock
+ * of a workflow stands still between its tasks (S0-49).
+ *
+ * @throws Problem `resource.not-found` when the person has no such session; `service.unavailable` when Temporal is unavailable.
+ */
 export async function loadFocusRemaining(deps: Deps, owner: Person, id: number): Promise<FocusRemaining> {
-  const { command_id } = await loadFocusSession(deps, owner, id);
-  return queryFocusRemaining(deps, { tenant_id: owner.tenant_id, session_id: id, command_id });
+  const { command_id, state, end_time } = await loadFocusSession(deps, owner, id);
+  if (end_time !== null) return { state, remaining_seconds: 0, ends_at: null };
+  const timer = await queryFocusRemaining(deps, { tenant_id: owner.tenant_id, session_id: id, command_id });
+  if (timer.ends_at === null) return timer;
+  const leftMs = Math.max(Date.parse(timer.ends_at) - deps.now(), 0);
+  return { ...timer, remaining_seconds: Math.ceil(leftMs / 1000) };
 }
 
 /** A session as it is asked for. */

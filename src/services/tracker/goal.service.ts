@@ -1,13 +1,14 @@
-import { weekStartOf } from '../../domain/tracker/tracker-calendar.ts';
+import { addDays, weekStartOf } from '../../domain/tracker/tracker-calendar.ts';
 import type { Day } from '../../domain/tracker/tracker-calendar.ts';
 import { AdminGoalEntity } from '../../entities/tracker/goal.entity.ts';
 import { toRow } from '../../platform/database/entity-row.ts';
 import { read } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { notFound } from '../../platform/problem.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { goalColumns, lockGoal } from './goal.repository.ts';
 import type { GoalRow } from './goal.repository.ts';
+import { lockTracker } from './tracker-lock.repository.ts';
 import { personQuery, trackerPerson } from './tracker-profile.queries.ts';
 import type { Person } from './tracker-profile.queries.ts';
 
@@ -35,13 +36,39 @@ export async function goalWeekStart(
   return weekStartOf(day, trackerPerson(row, now()).week_start);
 }
 
-/** Sets the goal of a week; the database refuses a second one for the same person and week. */
+/**
+ * Sets the goal of a week: seven days from any day on (S0-76). A day belongs to one goal at most.
+ *
+ * @throws Problem `resource.conflict` with the goal whose week has days of this one.
+ */
 export async function createGoal(tx: Tx, userId: string, values: NewGoal): Promise<GoalRow> {
+  await lockTracker(tx, userId);
+  await assertWeekFree(tx, userId, values.week_start);
   const goal = tx.em.create(AdminGoalEntity, { ...values, user_id: userId });
   await tx.flush();
   const row = toRow(goal, goalColumns);
   tx.audit({ event: 'goal.create', action: 'create', resource_type, resource_id: String(row.id), new_values: row });
   return row;
+}
+
+async function assertWeekFree(tx: Tx, userId: string, weekStart: Day): Promise<void> {
+  const other = await tx.sql
+    .selectFrom('admin_goals')
+    .where('user_id', '=', userId)
+    .where('week_start', '>=', addDays(weekStart, -6))
+    .where('week_start', '<=', addDays(weekStart, 6))
+    .orderBy('week_start', 'desc')
+    .select(['id', 'week_start'])
+    .limit(1)
+    .executeTakeFirst();
+  if (other === undefined) return;
+  const words = `of the goal of the week from ${other.week_start}`;
+  throw new Problem({
+    code: 'resource.conflict',
+    detail: `This week has days ${words}. Change that goal, or choose another week.`,
+    errors: [{ pointer: '/week_start', detail: `begins a week that has days ${words}` }],
+    members: { goal_id: other.id, week_start: other.week_start },
+  });
 }
 
 /** Changes the targets that are given. @throws Problem `resource.not-found` when the person has no such goal. */

@@ -6,6 +6,7 @@ import { Problem } from '../../platform/problem.ts';
 import { logActivities } from './activity.service.ts';
 import type { ActivityRow } from './activity.service.ts';
 import { lockMeeting, meetingColumns } from './meeting.repository.ts';
+import { assertOwnProspect } from './own-prospect.repository.ts';
 import type { MeetingRow } from './meeting.repository.ts';
 
 const resource_type = 'meeting';
@@ -27,8 +28,13 @@ interface FollowUp {
   readonly date: string;
 }
 
-/** Creates a template, or with `scheduled_at` a planned meeting (S0-15, S0-93). */
+/**
+ * Creates a template, or with `scheduled_at` a planned meeting (S0-15, S0-93).
+ *
+ * @throws Problem `request.invalid` for a prospect that is not the person's.
+ */
 export async function createMeeting(tx: Tx, userId: string, values: NewMeeting): Promise<MeetingRow> {
+  await assertOwnProspect(tx, userId, values.prospect_id);
   const meeting = tx.em.create(AdminMeetingEntity, { ...values, user_id: userId });
   await tx.flush();
   const row = toRow(meeting, meetingColumns);
@@ -36,8 +42,14 @@ export async function createMeeting(tx: Tx, userId: string, values: NewMeeting):
   return row;
 }
 
-/** Changes the fields that are given. @throws Problem `resource.not-found`; `resource.conflict` for a template's outcome. */
+/**
+ * Changes the fields that are given.
+ *
+ * @throws Problem `resource.not-found`; `resource.conflict` for a template's outcome; `request.invalid` for a prospect that is not
+ *   the person's.
+ */
 export async function updateMeeting(tx: Tx, userId: string, id: number, change: MeetingChange): Promise<MeetingRow> {
+  await assertOwnProspect(tx, userId, change.prospect_id);
   const meeting = await lockMeeting(tx, userId, id);
   const old_values = toRow(meeting, meetingColumns);
   assertPlannedForOutcome({ ...old_values, ...change });
@@ -73,12 +85,18 @@ export async function planMeeting(
   return createMeeting(tx, userId, { ...toRow(template, templateColumns), ...plan, template_id: id });
 }
 
-/** Creates pending activities for follow-up tasks, one for each line. @throws Problem `request.invalid` for an empty line. */
+/**
+ * Creates pending activities for follow-up tasks, one for each line.
+ *
+ * @param now milliseconds since the epoch.
+ * @throws Problem `request.invalid` for an empty line.
+ */
 export async function createFollowUps(
   tx: Tx,
   userId: string,
   id: number,
   tasks: readonly FollowUp[],
+  now: number,
 ): Promise<ActivityRow[]> {
   const { follow_up_tasks, prospect_id } = toRow(await lockMeeting(tx, userId, id), ['follow_up_tasks', 'prospect_id']);
   const lines = (follow_up_tasks ?? '').split('\n').map((line) => line.trim());
@@ -95,6 +113,7 @@ export async function createFollowUps(
       meeting_id: id,
       follow_up_line: line,
     })),
+    now,
   );
 }
 

@@ -58,9 +58,10 @@ export interface FocusSessionRef {
   session_id: number | null;
 }
 
-/** Remaining time of a session, from the state of its workflow. */
+/** What is left of a session. */
 export interface FocusRemaining {
   state: FocusState;
+  /** While it runs, the workflow's own figure is as old as its last task: `ends_at` is what counts. */
   remaining_seconds: number;
   /** RFC 3339; null unless it runs. */
   ends_at: string | null;

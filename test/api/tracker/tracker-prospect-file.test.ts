@@ -84,10 +84,10 @@ describe('import of prospects', () => {
     expect((await send(['name,email', ...rows].join('\n'))).body).toEqual({ imported: 6_000, skipped: 0 });
   });
 
-  it('S0-61: only for the master admin', async () => {
-    const provider = await app.signIn('role-provider-admin');
+  it('S0-61, U-8: only for staff', async () => {
+    const customer = await app.signIn('role-policyholder');
     const headers = { 'content-type': 'text/csv' };
-    expect((await app.call('POST', `${base}/prospects/import`, { token: provider.token, body: 'name\nX', headers })).status).toBe(403);
+    expect((await app.call('POST', `${base}/prospects/import`, { token: customer.token, body: 'name\nX', headers })).status).toBe(403);
     expect((await app.call('GET', `${base}/prospects/export`)).status).toBe(401);
   });
 });

@@ -64,7 +64,7 @@ describe('S0-64: the tests that the requirements name', () => {
       target_videos: 0,
       target_calls: 0,
     });
-    expect(goalText(answer.body)).toBe(`<AdminGoal(id=${answer.body.id}, user=${me.user_id}, week=2025-11-01)>`);
+    expect(goalText(answer.body)).toBe(`<AdminGoal(id=${answer.body.id}, user_id=${me.user_id}, week=2025-11-01)>`);
   });
 
   it('test_admin_goal_unique_constraint', async () => {
@@ -113,14 +113,25 @@ describe('access to the tracker (S0-60..63)', () => {
     }
   });
 
-  it.each(systemRoles.map(({ code }) => code).filter((code) => code !== 'role-super-admin'))(
-    'S0-61: %s gets 403',
-    async (role) => {
-      const person = await app.signIn(role);
-      expect((await as(person)('GET', '/goals')).status).toBe(403);
-      expect((await as(person)('POST', '/activities', { type: 'call' })).status).toBe(403);
-    },
-  );
+  it.each(systemRoles.map(({ code }) => code))('S0-61, U-8: %s keeps a tracker of their own, unless they are a customer', async (role) => {
+    const person = await app.signIn(role);
+    const isStaff = role !== 'role-policyholder';
+    expect((await as(person)('GET', '/goals')).status).toBe(isStaff ? 200 : 403);
+    const logged = await as(person)('POST', '/activities', { type: 'call', status: 'done', date: '2025-11-01' });
+    expect(logged.status).toBe(isStaff ? 201 : 403);
+    if (isStaff) expect((await as(other)('GET', `/activities/${logged.body.id}`)).status).toBe(404);
+  });
+
+  it.each(['role-senior-agent', 'role-junior-agent', 'role-support-staff'] as const)('U-8: %s does not change the pipelines that all share', async (role) => {
+    const person = await app.signIn(role);
+    const stages = [{ name: 'Lead', probability: 10 }];
+    const mayNot = { status: 403, body: { permission: 'pipeline:manage' } };
+    expect(await as(person)('POST', '/pipelines', { name: `Of ${role}`, stages })).toMatchObject(mayNot);
+    const { body: shared } = await mine('POST', '/pipelines', { name: `Shared with ${role}`, stages });
+    expect((await as(person)('GET', `/pipelines/${shared.id}`)).status).toBe(200);
+    expect(await as(person)('POST', `/pipelines/${shared.id}/stages`, { name: 'Mine', probability: 1 })).toMatchObject(mayNot);
+    expect(await as(person)('DELETE', `/pipelines/${shared.id}`)).toMatchObject(mayNot);
+  });
 
   it('S0-63: rows of another master admin are answered 404', async () => {
     const goal = await mine('POST', '/goals', { week_start: '2024-01-01' });
@@ -158,9 +169,9 @@ describe('goals', () => {
     await app.call('PUT', '/users/me/preferences', { token: me.token, body: { week_start: 'sunday' } });
     const sunday = await app.call('POST', `${base}/goals?normalize=week_start`, {
       token: me.token,
-      body: { week_start: '2025-11-01' },
+      body: { week_start: '2025-11-15' },
     });
-    expect(sunday.body.week_start).toBe('2025-10-26');
+    expect(sunday.body.week_start).toBe('2025-11-09');
     await app.call('PUT', '/users/me/preferences', { token: me.token, body: { week_start: 'monday' } });
   });
 
@@ -216,9 +227,9 @@ describe('activities', () => {
     expect((await mine('POST', '/activities', { type: 'call', status: 'done' })).status).toBe(422);
   });
 
-  it('S0-11: an activity of an unknown prospect is answered 409', async () => {
+  it('S0-11: an activity of an unknown prospect is answered 422', async () => {
     const body = { type: 'call', status: 'done', date: today(), prospect_id: 999_999 };
-    expect((await mine('POST', '/activities', body)).status).toBe(409);
+    expect(await mine('POST', '/activities', body)).toMatchObject({ status: 422, body: { errors: [{ pointer: '/prospect_id' }] } });
   });
 
   it('S0-80: `today` is not read as an id, and ids that are no numbers are answered 404', async () => {

@@ -302,13 +302,13 @@ describe('at the front door', () => {
     expect((await app.call('GET', `${path}/${planned.body.id}`, { token })).status).toBe(404);
   });
 
-  it('what the database refuses names the field', async () => {
+  it('a reference to what is not there names the field', async () => {
     const { token } = await app.signIn('role-super-admin');
     const body = { title: 'Nobody’s', type: 'demo', prospect_id: 2_000_000_000 };
     const refused = await app.call('POST', path, { token, body });
     expect(refused).toMatchObject({
-      status: 409,
-      body: { code: 'resource.conflict', errors: [{ pointer: '/prospect_id' }] },
+      status: 422,
+      body: { code: 'request.invalid', errors: [{ pointer: '/prospect_id' }] },
     });
   });
 });

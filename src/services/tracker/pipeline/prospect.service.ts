@@ -9,6 +9,7 @@ import { lockOne, toRow } from '../../../platform/database/entity-row.ts';
 import { Problem, notFound } from '../../../platform/problem.ts';
 import { assertVersion, expectedVersion } from '../../../platform/row-version.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
+import { clearProspect } from '../own-prospect.repository.ts';
 import { defaultPipelineId } from './pipeline.service.ts';
 import { findStage, stagesOf } from './pipeline.repository.ts';
 import type { NamedStage } from './pipeline.repository.ts';
@@ -178,7 +179,7 @@ export async function moveProspect(tx: Tx, target: ProspectTarget, request: Move
 }
 
 /**
- * Removes a prospect by a mark; its history stays (X-16).
+ * Removes a prospect by a mark; its history stays (X-16), and what refers to it does not any more (S0-11).
  *
  * @throws Problem `resource.not-found` when the person has no such prospect.
  */
@@ -186,6 +187,7 @@ export async function deleteProspect(tx: Tx, userId: string, id: number): Promis
   const prospect = await lockProspect(tx, userId, id);
   const before = toRow(prospect, prospectColumns);
   tx.em.assign(prospect, { deleted_at: now() });
+  clearProspect(tx, id);
   tx.audit({
     event: 'prospect.delete',
     action: 'delete',
