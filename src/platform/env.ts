@@ -21,27 +21,36 @@ const postgresUrl = z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:
 /** `id:base64,id:base64` with 32-byte keys; the first one is the active key. */
 const keyList = z.string().regex(/^([\w-]+:[A-Za-z0-9+/=]+)(,[\w-]+:[A-Za-z0-9+/=]+)*$/, 'must be id:base64[,id:base64…]');
 
-/** One issuer of bearer tokens besides ourselves (X-5), e.g. a Clerk instance. */
-const trustedIssuer = z.strictObject({
-  issuer: z.url(),
-  audience: z.string().min(1),
-  jwks_uri: z.url(),
-  algorithms: z.array(z.enum(['RS256', 'ES256', 'EdDSA', 'PS256'])).min(1).default(['RS256']),
-  /** Accepted `azp` values; empty means the claim is not looked at. */
-  authorized_parties: z.array(z.string()).default([]),
-  tenant_id: uuid,
-  /** Names of the claims; `sub`, `email`, `sid` and `roles` when left out. */
-  claims: z
-    .strictObject({
-      subject: z.string().optional(),
-      email: z.string().optional(),
-      session: z.string().optional(),
-      roles: z.string().optional(),
-    })
-    .optional(),
-  /** Their role names → codes of ours. A role that is not named here gives nothing. */
-  roles: z.record(z.string(), z.string()).optional(),
-});
+/**
+ * One issuer of bearer tokens besides ourselves (X-5), e.g. a Clerk instance, whose session tokens have no `aud` and name the
+ * origin that they were issued to as `azp`. One of the two must say that a token is meant for us.
+ */
+const trustedIssuer = z
+  .strictObject({
+    issuer: z.url(),
+    /** The `aud` that a token must have; without it a token that has one is meant for somebody else. */
+    audience: z.string().min(1).optional(),
+    jwks_uri: z.url(),
+    algorithms: z.array(z.enum(['RS256', 'ES256', 'EdDSA', 'PS256'])).min(1).default(['RS256']),
+    /** Accepted `azp` values; empty means the claim is not looked at. */
+    authorized_parties: z.array(z.string().min(1)).default([]),
+    tenant_id: uuid,
+    /** Names of the claims; `sub`, `email`, `sid` and `roles` when left out. */
+    claims: z
+      .strictObject({
+        subject: z.string().optional(),
+        email: z.string().optional(),
+        session: z.string().optional(),
+        roles: z.string().optional(),
+      })
+      .optional(),
+    /** Their role names → codes of ours. A role that is not named here gives nothing. */
+    roles: z.record(z.string(), z.string()).optional(),
+  })
+  .refine(({ audience, authorized_parties: parties }) => audience !== undefined || parties.length > 0, {
+    path: ['audience'],
+    message: 'must be given, or authorized_parties',
+  });
 
 /** One OpenID provider people can sign in with through the browser. */
 const oidcProvider = z.strictObject({

@@ -47,4 +47,14 @@ describe('environment', () => {
     expect(message).toContain('TRUSTED_ISSUERS');
     expect(loadEnv({ ...enough, TRUSTED_ISSUERS: JSON.stringify([issuer]) }).TRUSTED_ISSUERS).toHaveLength(1);
   });
+
+  it('T-45: wants to know by audience or by authorized party whom tokens of a foreign issuer are meant for', () => {
+    const issuer = { issuer: 'https://id.test', jwks_uri: 'https://id.test/jwks', tenant_id: '00000000-0000-0000-0000-000000000000' };
+    const written = (more: object) => ({ ...enough, TRUSTED_ISSUERS: JSON.stringify([{ ...issuer, ...more }]) });
+    expect(faults(written({}))).toContain('TRUSTED_ISSUERS');
+    expect(faults(written({ authorized_parties: [] }))).toContain('TRUSTED_ISSUERS');
+    for (const one of [{ audience: 'a' }, { authorized_parties: ['https://portal.example'] }]) {
+      expect(loadEnv(written(one)).TRUSTED_ISSUERS).toHaveLength(1);
+    }
+  });
 });

@@ -17,6 +17,7 @@ import type { TestApi } from '../support/api.ts';
 import { createUserIdentity } from '../support/factories/identity.ts';
 
 const issuer = 'https://clerk.example';
+const portal = 'https://portal.example';
 const key = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
 let jwks: Server;
@@ -31,7 +32,7 @@ beforeAll(async () => {
   await new Promise<void>((done) => jwks.listen(0, '127.0.0.1', done));
   const jwks_uri = `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/jwks.json`;
   app = await startTestApi({
-    TRUSTED_ISSUERS: JSON.stringify([{ issuer, audience: 'castellan', jwks_uri, tenant_id: defaultTenantId }]),
+    TRUSTED_ISSUERS: JSON.stringify([{ issuer, authorized_parties: [portal], jwks_uri, tenant_id: defaultTenantId }]),
   });
   client = createCastellanClient({ baseUrl: app.url });
   await client.signIn({ email: 'superadmin@agentmitra.com', password: samplePassword });
@@ -69,13 +70,13 @@ describe('trackerApi', () => {
   });
 });
 
-describe('bearer tokens of a Clerk-type issuer (S0-60, S0-61)', () => {
-  const tokenOf = async (subject: string, audience = 'castellan') =>
-    new SignJWT({ sid: randomUUID() })
-      .setProtectedHeader({ alg: 'RS256', kid: 'ins_1' })
+describe('Clerk’s session tokens with their default claims (T-45, S0-60, S0-61)', () => {
+  const tokenOf = async (subject: string, azp = portal) =>
+    new SignJWT({ sid: randomUUID(), azp, v: 2, sts: 'active', fva: [3, -1], pla: 'u:free' })
+      .setProtectedHeader({ alg: 'RS256', kid: 'ins_1', typ: 'JWT' })
       .setIssuer(issuer)
       .setSubject(subject)
-      .setAudience(audience)
+      .setNotBefore('-10s')
       .setIssuedAt()
       .setExpirationTime('5 minutes')
       .sign(key.privateKey);
@@ -85,14 +86,14 @@ describe('bearer tokens of a Clerk-type issuer (S0-60, S0-61)', () => {
   };
   const dashboard = (token: string) => app.call('GET', '/api/master-admin/dashboard', { token });
 
-  it('the master admin reaches the tracker, other roles get 403, unknown people and audiences 401', async () => {
-    const other = samplePeople.find(({ role }) => role === 'role-provider-admin')?.email ?? '';
+  it('the master admin reaches the tracker, a customer gets 403, unknown people and origins 401', async () => {
+    const other = samplePeople.find(({ role }) => role === 'role-policyholder')?.email ?? '';
     await link('superadmin@agentmitra.com', 'user_master');
-    await link(other, 'user_provider');
+    await link(other, 'user_customer');
     expect((await dashboard(await tokenOf('user_master'))).status).toBe(200);
-    expect((await dashboard(await tokenOf('user_provider'))).status).toBe(403);
+    expect((await dashboard(await tokenOf('user_customer'))).status).toBe(403);
     expect((await dashboard(await tokenOf('user_nobody'))).status).toBe(401);
-    expect((await dashboard(await tokenOf('user_master', 'elsewhere'))).status).toBe(401);
+    expect((await dashboard(await tokenOf('user_master', 'https://elsewhere.example'))).status).toBe(401);
   });
 });
 

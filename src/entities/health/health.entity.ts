@@ -2,7 +2,7 @@ import type { AlertAggregate, AlertComparator, AlertSeverity, AlertStatus } from
 import type { HealthResolution } from '../../domain/health/health-history.ts';
 import type { HealthMetricName } from '../../domain/health/health-metric.ts';
 import { timestamp } from '../shared/column-types.ts';
-import { defineEntity, p, sharedPolicies, tenantColumns, tenantPolicies, updatedAt, versionedColumns } from '../shared/tenant-columns.ts';
+import { defineEntity, p, sharedPolicies, tenantColumns, tenantPolicies, versionedColumns } from '../shared/tenant-columns.ts';
 
 /**
  * Measurements and their averages (S2-51). Rows without a tenant belong to the platform: every tenant reads them, and only
@@ -54,8 +54,8 @@ export const AlertThresholdEntity = defineEntity({
     channel_ids: p.array().columnType('uuid[]').defaultRaw("'{}'"),
     note: p.text().nullable(),
     is_enabled: p.boolean(),
-    ...updatedAt,
     removed_at: timestamp().nullable(),
+    ...versionedColumns,
   },
 });
 

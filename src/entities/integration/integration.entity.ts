@@ -83,7 +83,7 @@ export const SyncJobEntity = defineEntity({
     /** From then on it writes nothing more and does not end as succeeded. */
     cancel_requested_at: timestamp().nullable(),
     ended_at: timestamp().nullable(),
-    ...updatedAt,
+    ...versionedColumns,
   },
 });
 

@@ -48,5 +48,6 @@ export const QueueEventEntity = defineEntity({
     requested_by: p.uuid().nullable(),
     approval_id: p.uuid().nullable(),
     finished_at: timestamp().nullable(),
+    ...versionedColumns,
   },
 });

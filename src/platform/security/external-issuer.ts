@@ -27,7 +27,8 @@ const maxTokenLength = 16_384;
 /** One issuer whose tokens we accept (`TRUSTED_ISSUERS`), and how its claims are read. */
 export type ExternalIssuerConfig = {
   readonly issuer: string;
-  readonly audience: string;
+  /** The `aud` that a token must have. Without it a token must have none, and `authorized_parties` say whom it is meant for. */
+  readonly audience?: string | undefined;
   readonly jwks_uri: string;
   readonly algorithms: readonly string[];
   /** Accepted `azp` values; with none given the claim is not checked. */
@@ -120,11 +121,16 @@ async function verifyWith(
     const { payload } = await jwtVerify(token, keys, {
       algorithms: [...config.algorithms],
       issuer: config.issuer,
-      audience: config.audience,
+      ...(config.audience === undefined ? {} : { audience: config.audience }),
       clockTolerance: clockSkewSeconds,
       currentDate: new Date(nowMs),
       requiredClaims: ['exp', 'iat', config.claims?.subject ?? 'sub'],
     });
+    if (config.audience === undefined && payload.aud !== undefined) {
+      throw new Error('The token is meant for another audience.');
+    }
+    // Clerk's word for a session whose person has something left to do: signed out, to Clerk's own libraries as well.
+    if (payload['sts'] === 'pending') throw new Error('The session is pending.');
     if (
       config.authorized_parties.length > 0 &&
       !config.authorized_parties.includes(stringClaim(payload, 'azp') ?? '')

@@ -106,8 +106,10 @@ async function assertSound(tx: Tx, body: GatePolicy): Promise<void> {
   if (isWeaker(body.gate, floor)) {
     issues.push({ pointer: '/gate', detail: `must be at least '${floor}' for ${body.action} in ${body.environment}` });
   }
-  // Also of a policy whose own gate is weaker: a floor, or what is changed, may ask for approval by these steps.
-  if (body.gate === 'approval' || body.steps.length > 0) {
+  if (action.isEmergency && body.gate === 'approval') {
+    issues.push({ pointer: '/gate', detail: 'must be mfa or none: in an emergency nobody waits for an approval' });
+  } else if (body.gate === 'approval' || body.steps.length > 0) {
+    // Also of a policy whose own gate is weaker: a floor, or what is changed, may ask for approval by these steps.
     const { rows } = await tx.sql.executeQuery(candidatesQuery(body.steps).compile());
     for (const { path, message } of policyFaults(body, deciders(rightsOfRows(rows)))) {
       issues.push({ pointer: path, detail: message });

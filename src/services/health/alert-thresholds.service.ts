@@ -5,7 +5,7 @@ import type { HealthMetricName } from '../../domain/health/health-metric.ts';
 import { thresholdColumns } from './alert.queries.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { assertVersion } from '../../platform/row-version.ts';
+import { assertVersion, nextVersion } from '../../platform/row-version.ts';
 
 /** A threshold as people configure it. Its name identifies it within the tenant. */
 interface ThresholdSetting {
@@ -69,7 +69,7 @@ export async function replaceThresholds(
   if (goneIds.length > 0) {
     await tx.sql
       .updateTable('admin_alert_thresholds')
-      .set({ removed_at: sql<string>`clock_timestamp()` })
+      .set({ removed_at: sql<string>`clock_timestamp()`, version: nextVersion() })
       .where('id', 'in', goneIds)
       .execute();
   }
@@ -78,7 +78,7 @@ export async function replaceThresholds(
     if (sameJson(stored, setting)) continue;
     await tx.sql
       .updateTable('admin_alert_thresholds')
-      .set({ ...columnsOf(setting), updated_at: sql<string>`clock_timestamp()` })
+      .set({ ...columnsOf(setting), updated_at: sql<string>`clock_timestamp()`, version: nextVersion() })
       .where('id', '=', id)
       .execute();
   }

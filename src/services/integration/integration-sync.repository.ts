@@ -6,6 +6,7 @@ import type { RemotePage, RemoteRecord } from '../../domain/integration/integrat
 import { payloadDigest } from '../../platform/security/digest.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { assertNotQuarantined } from './integration-quarantine.service.ts';
 import { changedNow, lockIntegration } from './integration.repository.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
@@ -70,7 +71,7 @@ export async function recordSyncCancel(
 ): Promise<void> {
   const cancelled = await tx.sql
     .updateTable('admin_sync_jobs')
-    .set({ cancel_requested_at: sql<string>`coalesce(cancel_requested_at, clock_timestamp())`, updated_at: changedNow })
+    .set({ cancel_requested_at: sql<string>`coalesce(cancel_requested_at, clock_timestamp())`, updated_at: changedNow, version: nextVersion() })
     .where('id', '=', job_id)
     .where('status', '=', 'running')
     .returning('id')
@@ -151,6 +152,7 @@ export async function writeSyncPage(tx: Tx, jobId: string, pageCount: number, pa
       cursor: page.next_cursor,
       failures: jsonb(named),
       updated_at: changedNow,
+      version: nextVersion(),
     }))
     .where('id', '=', jobId)
     .execute();
@@ -209,6 +211,7 @@ export async function endSyncJob(tx: Tx, jobId: string, end: SyncEnd): Promise<S
       error_detail: error_detail?.slice(0, 500) ?? null,
       ended_at: changedNow,
       updated_at: changedNow,
+      version: nextVersion(),
     })
     .where('id', '=', jobId)
     .where('status', '=', 'running')

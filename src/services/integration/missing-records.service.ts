@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { lockWritingSync } from './integration-sync.repository.ts';
 import { changedNow } from './integration.repository.ts';
 
@@ -46,6 +47,7 @@ export async function processMissingRecords(tx: Tx, jobId: string): Promise<bool
         missing_count: eb('missing_count', '+', marked.length),
         removed_count: eb('removed_count', '+', removed.length),
         updated_at: changedNow,
+        version: nextVersion(),
       }))
       .where('id', '=', jobId)
       .execute();

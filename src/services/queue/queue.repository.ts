@@ -8,6 +8,7 @@ import { Problem, notFound } from '../../platform/problem.ts';
 import { consumeMfaProof } from '../../platform/security/mfa-token.ts';
 import type { BulkRetryEnd, BulkRetryPlan } from '../../workflows/queue/queue-bulk-retry.contract.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../platform/row-version.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { cancelRequestedAt, queueEventColumns } from './queue.queries.ts';
 
@@ -97,7 +98,11 @@ export async function beginBulkRetry(tx: Tx, queues: Pick<QueueProviders, 'of'>,
 export async function recordBulkRetryCancel(tx: Tx, bulkId: string): Promise<void> {
   const recorded = await tx.sql
     .updateTable('admin_queue_events')
-    .set({ details: sql<JsonObject>`jsonb_build_object('cancel_requested_at', clock_timestamp()) || details` })
+    .set({
+      details: sql<JsonObject>`jsonb_build_object('cancel_requested_at', clock_timestamp()) || details`,
+      version: nextVersion(),
+      updated_at: sql<string>`clock_timestamp()`,
+    })
     .where('id', '=', bulkId)
     .where('state', '=', 'running')
     .returning('id')
@@ -132,6 +137,8 @@ export async function settleQueueEvent(tx: Tx, id: string, { state, details = {}
       state,
       details: sql<JsonObject>`details || ${jsonb(details)}`,
       ...(isSettled(state) ? { finished_at: sql<string>`now()` } : {}),
+      version: nextVersion(),
+      updated_at: sql<string>`clock_timestamp()`,
     })
     .where('id', '=', id)
     .where('state', 'in', ['requested', 'running'])

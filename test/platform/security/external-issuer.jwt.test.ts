@@ -111,6 +111,47 @@ describe('bearer tokens of configured issuers (X-5)', () => {
     await mapped.close();
   });
 
+  describe('T-45, S0-60: a Clerk session token with its default claims', () => {
+    let clerk: ExternalIssuers;
+    /** The claims of version 2, as Clerk documents them: no `aud`, the origin as `azp`, the organization in `o`. */
+    const session = (): JWTPayload => ({
+      iss: issuer,
+      sub: 'user_2abc',
+      sid: 'sess_1',
+      azp: 'https://portal.example',
+      fva: [7, -1],
+      sts: 'active',
+      v: 2,
+      pla: 'u:free',
+      o: { id: 'org_1', slg: 'sales', rol: 'admin' },
+      nbf: Math.floor(nowMs / 1000) - 10,
+      iat: Math.floor(nowMs / 1000),
+      exp: Math.floor(nowMs / 1000) + 60,
+    });
+    const signed = (claims: JWTPayload = {}) =>
+      new SignJWT({ ...session(), ...claims }).setProtectedHeader({ alg: 'RS256', kid: firstKey.kid, typ: 'JWT' }).sign(firstKey.privateKey);
+
+    beforeEach(() => {
+      const { audience: _none, ...origins } = config;
+      clerk = createExternalIssuers([origins], { now: () => nowMs });
+    });
+    afterEach(() => clerk.close());
+
+    it('identifies its person by the authorized party alone', async () => {
+      await expect(clerk.verify(await signed())).resolves.toMatchObject({ subject: 'user_2abc', session: 'sess_1', email: null });
+    });
+
+    it.each<[string, JWTPayload]>([
+      ['another origin', { azp: 'https://evil.example' }],
+      ['no origin', { azp: undefined }],
+      ['an audience, which is somebody else', { aud: 'elsewhere' }],
+      ['a session that is pending', { sts: 'pending' }],
+      ['a time that has not come', { nbf: Math.floor(Date.now() / 1000) + 600 }],
+    ])('is refused with %s', async (_what, claims) => {
+      await expect(clerk.verify(await signed(claims))).rejects.toMatchObject(refused);
+    });
+  });
+
   it.each<[string, () => Promise<string>]>([
     ['another audience', () => makeToken({ aud: 'elsewhere' })],
     ['no audience', () => makeToken({ aud: undefined })],
