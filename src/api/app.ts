@@ -25,6 +25,7 @@ const allowHeaders = [
   'if-none-match',
   'x-mfa-token',
   'x-namespace',
+  'x-requested-with',
 ];
 
 /** The one place that pages of Temporal Web may call. */

@@ -36,8 +36,14 @@ export function createOnboardingApi(http: Http) {
     /** Changes the validity periods of links; what is left out stays. */
     updateSettings: (body: BodyOf<'updateOnboardingSettings'>) => dataOf(http.PUT(`${base}/settings`, { body })),
 
-    /** What the holder of a link sees (S3-20). */
-    open: (link_token: string) => dataOf(http.GET(`${base}/o/{link_token}`, { params: { path: { link_token } } })),
+    /** What the holder of a link sees; this opens it, which a scanner that only follows the address does not (S3-20). */
+    open: (link_token: string) =>
+      dataOf(
+        http.GET(`${base}/o/{link_token}`, {
+          params: { path: { link_token } },
+          headers: { 'x-requested-with': 'castellan-sdk' },
+        }),
+      ),
 
     /** Saves progress on top of the version that was read (S3-21). */
     saveProgress: (link_token: string, body: BodyOf<'saveOnboardingProgress'>) =>

@@ -8,6 +8,7 @@ import {
 } from './onboarding.schemas.ts';
 import {
   completeOnboarding,
+  needsPassword,
   saveHolderProgress,
   viewOnboarding,
 } from '../../services/onboarding/onboarding-holder.service.ts';
@@ -24,15 +25,20 @@ const openOnboarding = route({
   path: '/api/admin/onboarding/o/:link_token',
   tag,
   summary: 'Open an onboarding link; only the access is recorded',
+  description:
+    'Mail scanners look at links, too: without `X-Requested-With`, which the page of the link sends with its own call, the ' +
+    'look is recorded as `viewed` and the link is not opened. Saving or completing opens it in any case.',
   permission: 'public',
   gate: 'none',
   params: tokenParams,
   responses: { 200: OnboardingView },
   problems: ['resource.not-found', 'onboarding.link-dead', 'request.rate-limited'],
-  handler: async ({ actor, deps, params }) => {
+  handler: async ({ actor, deps, params, raw }) => {
     const access = await resolvePublicLink(deps, actor, params.link_token);
-    const view = await viewOnboarding(deps, access);
-    return reply(200, presentOnboarding(view, deps.now()), access.headers);
+    const isOpening = raw.headers['x-requested-with'] !== undefined;
+    const view = await viewOnboarding(deps, access, isOpening);
+    const context = { now: deps.now(), isOpening, needsPassword: needsPassword(deps.env, access.link.tenant_id) };
+    return reply(200, presentOnboarding(view, context), access.headers);
   },
 });
 
@@ -58,7 +64,8 @@ const saveProgress = route({
   handler: async ({ actor, body, deps, params }) => {
     const access = await resolvePublicLink(deps, actor, params.link_token);
     const row = await saveHolderProgress(deps, access, body);
-    return reply(200, presentOnboarding(row, deps.now()), access.headers);
+    const context = { now: deps.now(), needsPassword: needsPassword(deps.env, access.link.tenant_id) };
+    return reply(200, presentOnboarding(row, context), access.headers);
   },
 });
 

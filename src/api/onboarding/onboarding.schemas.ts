@@ -98,6 +98,7 @@ export const OnboardingView = z
     purpose: z.string(),
     status: z.enum(openOnboardingStatuses),
     capabilities: z.array(z.enum(onboardingCapabilities)).describe('Operations that this link allows'),
+    password_required: z.boolean().describe('Completing needs a password, because the account has no other way in'),
     expires_at: timestamp,
     answers: z.record(z.string(), z.unknown()),
     progress_percent: z.int(),
@@ -206,16 +207,21 @@ export function presentOnboardingLink(row: OnboardingRow, now: number) {
   return { ...row, status: effectiveOnboardingStatus(row, now) };
 }
 
-/** Answers with a link as its holder sees it. @param now milliseconds since the epoch */
+/**
+ * Answers with a link as its holder sees it.
+ *
+ * @param context `now` in milliseconds since the epoch; `isOpening` false for a look that does not open the link; `needsPassword`
+ *   for an account of its tenant.
+ */
 export function presentOnboarding(
   row: Pick<
     OnboardingRow,
     'recipient_name' | 'purpose' | 'status' | 'capabilities' | 'expires_at' | 'progress' | 'progress_percent' | 'current_step' | 'version'
   >,
-  now: number,
+  { now, isOpening = true, needsPassword }: { readonly now: number; readonly isOpening?: boolean; readonly needsPassword: boolean },
 ) {
   const { progress, ...view } = row;
   // The holder is opening it now, whether or not an access is recorded in the row already.
-  const status = effectiveOnboardingStatus({ ...row, first_accessed_at: row.expires_at }, now);
-  return { ...view, status, answers: progress };
+  const status = effectiveOnboardingStatus({ ...row, first_accessed_at: isOpening ? row.expires_at : null }, now);
+  return { ...view, status, answers: progress, password_required: needsPassword && row.capabilities.includes('create_account') };
 }

@@ -1,10 +1,12 @@
 import type { JsonObject } from '../../domain/shared/canonical.ts';
+import type { Env } from '../../platform/env.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Metrics } from '../../platform/observability/metrics.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 import { hashAccountPassword } from '../identity/account-password.service.ts';
 import { tellAfterCommit } from '../commands/workflow-start.service.ts';
+import { isOpenOnboarding } from '../../domain/onboarding/onboarding.ts';
 import { completeOnboardingLink } from './onboarding-complete.service.ts';
 import type { CompletedOnboarding } from './onboarding-complete.service.ts';
 import { lockOnboardingLink } from './onboarding-link.repository.ts';
@@ -16,9 +18,14 @@ import type { AccessResult, PublicLinkAccess } from './public-link-access.servic
 
 type Deps = Pick<SignInDeps, 'db' | 'log' | 'now' | 'passwords' | 'rateLimits' | 'temporal'>;
 
-/** Opens a link for its holder: only the access record changes. @throws Problem 410 when the link has ended. */
-export async function viewOnboarding(deps: Deps, access: PublicLinkAccess): Promise<AccessResult> {
-  const result = await recordAccess(deps, access, null);
+/**
+ * Shows a link: only the access record changes.
+ *
+ * @param isPerson false for what may be a scanner of mails, whose look does not open the link (U-19).
+ * @throws Problem 410 when the link has ended.
+ */
+export async function viewOnboarding(deps: Deps, access: PublicLinkAccess, isPerson: boolean): Promise<AccessResult> {
+  const result = await recordAccess(deps, access, isPerson ? null : 'viewed');
   assertLinkOpen(result);
   return result;
 }
@@ -46,15 +53,16 @@ interface HolderCompletion {
  * Completes a link for its holder; see {@link completeOnboardingLink}. The first completion is measured and signalled to
  * the workflow of the link.
  *
- * @throws Problem 422 for a password where the link creates no account, or for a weak one.
+ * @throws Problem 422 for a password where the link creates no account, for a weak one, or where an account would have no way in
+ *   without one.
  */
 export async function completeOnboarding(
-  deps: Deps & { readonly metrics: Pick<Metrics, 'onboardingDuration'> },
+  deps: Deps & { readonly metrics: Pick<Metrics, 'onboardingDuration'>; readonly env: ProviderEnv },
   access: PublicLinkAccess,
   { password, ...completion }: HolderCompletion,
 ): Promise<OnboardingRow> {
   const { row, is_replay } = await withAccessRecord(deps, access, async () => {
-    const password_hash = password === null ? null : await hashChosenPassword(deps, access, password);
+    const password_hash = await hashChosenPassword(deps, access, password);
     const { link_id } = access.link;
     const result: CompletedOnboarding = await unitOfWork(deps.db, access.actor, async (tx) => {
       const completed = await completeOnboardingLink(tx, link_id, { ...completion, password_hash }, deps.now());
@@ -67,15 +75,33 @@ export async function completeOnboarding(
   return row;
 }
 
+/** Where the people of a tenant may come from besides a password. */
+export type ProviderEnv = Pick<Env, 'OIDC_PROVIDERS' | 'TRUSTED_ISSUERS'>;
+
+/** Whether an account of a tenant needs a password of its own: not where a provider signs its people in (U-17). */
+export function needsPassword({ OIDC_PROVIDERS: providers, TRUSTED_ISSUERS: issuers }: ProviderEnv, tenantId: string): boolean {
+  return ![...providers, ...issuers].some(({ tenant_id }) => tenant_id === tenantId);
+}
+
 /**
  * Hashes a password after checking it against the recipient's name and address. A name that is sent now is not checked:
  * it is no part of what the user signs in with.
  *
- * @returns null for a link that is completed already.
+ * @returns null for a link that is completed already, and without a password.
  */
-async function hashChosenPassword(deps: Deps, { actor, link }: PublicLinkAccess, password: string): Promise<string | null> {
+async function hashChosenPassword(
+  deps: Deps & { readonly env: ProviderEnv },
+  { actor, link }: PublicLinkAccess,
+  password: string | null,
+): Promise<string | null> {
   const row = await unitOfWork(deps.db, actor, (tx) => lockOnboardingLink(tx, link.link_id));
-  if (row.status === 'completed') return null;
+  // How a link has ended is said when it is completed.
+  if (!isOpenOnboarding(row.status)) return null;
+  if (password === null) {
+    if (row.account === null || !needsPassword(deps.env, link.tenant_id)) return null;
+    const errors = [{ pointer: '/password', detail: 'is needed: the account would have no way in' }];
+    throw new Problem({ code: 'request.invalid', detail: 'Choose a password for the account.', errors });
+  }
   if (row.account === null) {
     const errors = [{ pointer: '/password', detail: 'is only possible if the link creates an account' }];
     throw new Problem({

@@ -3,7 +3,7 @@ import { samplePassword } from '../../../src/dev/sample-data.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { makePerson, otherTenantId } from '../../support/people.ts';
+import { makePerson, otherTenantId, testPassword } from '../../support/people.ts';
 import { asSuperuser } from '../../support/superuser.ts';
 import { createCampaign } from '../../support/factories/assignment.ts';
 import { createRole, createRoleAssignment, createUser } from '../../support/factories/identity.ts';
@@ -40,9 +40,16 @@ async function makeLink(body: object = {}): Promise<Made> {
 
 /** The rate limiter counts by address for all tests of the file; only its own test may reach the limit. */
 const forget = () => asSuperuser(app, "delete from rate_limit_counters where key like 'public-token%'");
+/** What the page of a link sends for the person in front of it. */
 async function visit(method: string, { token }: Pick<Made, 'token'>, rest = '', body?: unknown): Promise<Answer> {
   await forget();
-  return app.call(method, `${base}/o/${token}${rest}`, body === undefined ? {} : { body });
+  const headers = { 'x-requested-with': 'XMLHttpRequest' };
+  return app.call(method, `${base}/o/${token}${rest}`, body === undefined ? { headers } : { body, headers });
+}
+/** What a scanner of mails sends, and whatever else follows every address. */
+async function look(method: string, { token }: Pick<Made, 'token'>, query = ''): Promise<Answer> {
+  await forget();
+  return app.call(method, `${base}/o/${token}${query}`, { headers: { 'user-agent': 'scanner/1' } });
 }
 const detail = async ({ id }: Made) => (await app.call('GET', `${base}/link/${id}`, { token: manager.token })).body;
 const post = ({ id }: Made, verb: string, body: object = {}) =>
@@ -212,12 +219,11 @@ describe('S3-20..22: the holder of a link', () => {
   it('S3-54: opening a link twenty times, as a mail scanner does, changes only the access record', async () => {
     const made = await makeLink();
     const before = await stored(made);
-    for (let look = 0; look < 20; look += 1) expect((await visit(look % 2 === 0 ? 'GET' : 'HEAD', made)).status).toBe(200);
+    for (let times = 0; times < 20; times += 1) expect((await look(times % 2 === 0 ? 'GET' : 'HEAD', made)).status).toBe(200);
     const after = await stored(made);
     const changed = Object.keys(before).filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
     expect(changed.filter((key) => key !== 'attended_at').sort()).toEqual([
       'access_count',
-      'first_accessed_at',
       'last_accessed_at',
       'last_ip',
       'last_user_agent',
@@ -277,13 +283,14 @@ describe('S3-20..22: the holder of a link', () => {
 
   it('S3-56: every access is listed with time, address, agent and outcome', async () => {
     const made = await makeLink();
-    await forget();
-    await app.call('GET', `${base}/o/${made.token}`, { headers: { 'user-agent': 'scanner/1' } });
+    await look('GET', made);
+    await visit('GET', made);
     await post(made, 'revoke');
     await visit('GET', made);
     const { accesses, access_count } = await detail(made);
-    expect(access_count).toBe(2);
-    expect(accesses).toMatchObject([{ outcome: 'revoked' }, { outcome: 'shown', user_agent: 'scanner/1', ip: '127.0.0.1' }]);
+    expect(access_count).toBe(3);
+    const scanned = { outcome: 'viewed', user_agent: 'scanner/1', ip: '127.0.0.1' };
+    expect(accesses).toMatchObject([{ outcome: 'revoked' }, { outcome: 'shown' }, scanned]);
   });
 
   it('S3-53: too many attempts from one address are refused with 429, whatever the token', async () => {
@@ -296,6 +303,74 @@ describe('S3-20..22: the holder of a link', () => {
     expect(answers.slice(0, 60).every((status) => status === 404)).toBe(true);
     expect(answers.slice(60)).toEqual([429, 429]);
     await forget();
+  });
+});
+
+describe('U-19, X-28: a scanner of mails', () => {
+  it('does not open a link: neither its status, nor the creator’s news, nor the time until it is completed', async () => {
+    const made = await makeLink();
+    expect((await look('GET', made)).body).toMatchObject({ status: 'pending' });
+    expect(await detail(made)).toMatchObject({ status: 'pending', first_accessed_at: null, accesses: [{ outcome: 'viewed' }] });
+    expect((await visit('GET', made)).body).toMatchObject({ status: 'opened' });
+    expect(await detail(made)).toMatchObject({ status: 'opened', first_accessed_at: expect.any(String) });
+  });
+
+  it('is told from a person who acts without the page', async () => {
+    const made = await makeLink();
+    await look('GET', made);
+    await forget();
+    const saved = await app.call('PUT', `${base}/o/${made.token}/progress`, { body: { version: 1, answers: { name: 'Ada' } } });
+    expect(saved.body).toMatchObject({ status: 'in_progress' });
+    expect(await detail(made)).toMatchObject({ status: 'in_progress', first_accessed_at: expect.any(String) });
+  });
+});
+
+describe('U-18: what mailers append to an address', () => {
+  it.each(['?utm_source=mail', '?fbclid=abc&gclid=d', '?utm_campaign=a%20b&mc_eid=1', '?'])('%s is ignored on a link', async (query) => {
+    const made = await makeLink();
+    expect((await look('GET', made, query)).status).toBe(200);
+    expect((await visit('PUT', made, `/progress${query}`, { version: 1 })).status).toBe(200);
+    expect((await visit('POST', made, `/complete${query}`, {})).status).toBe(200);
+  });
+
+  it('is ignored by the other addresses that people open without an account, and refused elsewhere', async () => {
+    const opened = await app.call('POST', '/auth/account-links/open?utm_source=mail', { body: { token: 'x'.repeat(43) } });
+    expect(opened.status).not.toBe(422);
+    const list = await app.call('GET', `${base}/links?utm_source=mail`, { token: manager.token });
+    expect(list).toMatchObject({ status: 422, body: { errors: [{ pointer: '/query/utm_source' }] } });
+  });
+});
+
+describe('U-17, S3-22: an account without a way in', () => {
+  const account = (name: string) => ({ recipient_email: `${name}@example.com`, account: { roles: [] } });
+
+  it('is not made: the password is asked for', async () => {
+    const made = await makeLink(account('keyless'));
+    expect((await visit('GET', made)).body).toMatchObject({ password_required: true });
+    const refused = await visit('POST', made, '/complete', {});
+    expect(refused).toMatchObject({ status: 422, body: { errors: [{ pointer: '/password' }] } });
+    expect(await detail(made)).toMatchObject({ status: 'opened', outcome: null });
+    const password = 'a long walk by the quiet river';
+    expect((await visit('POST', made, '/complete', { password })).body).toMatchObject({ account: 'created' });
+    const signedIn = await app.call('POST', '/auth/login', { body: { email: 'keyless@example.com', password } });
+    expect(signedIn.status).toBe(200);
+  });
+
+  it('needs none where the link makes no account', async () => {
+    const made = await makeLink();
+    expect((await visit('GET', made)).body).toMatchObject({ password_required: false });
+    expect((await visit('POST', made, '/complete', {})).status).toBe(200);
+  });
+
+  it('needs none where a provider signs the people of the tenant in', async () => {
+    const provider = { name: 'idp', issuer: 'https://idp.example', client_id: 'castellan', scope: 'openid', tenant_id: defaultTenantId };
+    const other = await app.another({ OIDC_PROVIDERS: [provider] });
+    const made = await makeLink(account('federated'));
+    await forget();
+    const at = new URL(`${base}/o/${made.token}`, other.url);
+    expect(await (await fetch(at)).json()).toMatchObject({ password_required: false });
+    const done = await fetch(`${at.href}/complete`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+    expect(await done.json()).toMatchObject({ account: 'created' });
   });
 });
 
@@ -333,7 +408,7 @@ describe('a link that creates an account', () => {
   it('leaves an existing account unchanged', async () => {
     const made = await makeLink({ recipient_email: 'late@example.com', account: {} });
     await createUser(app, { email: 'late@example.com' });
-    expect((await visit('POST', made, '/complete', {})).body).toMatchObject({ account: 'kept_back' });
+    expect((await visit('POST', made, '/complete', { password: testPassword() })).body).toMatchObject({ account: 'kept_back' });
     const refused = await app.call('POST', `${base}/create-link`, {
       token: manager.token,
       body: { recipient_name: 'Late', recipient_email: 'late@example.com', purpose: 'again', account: {} },
