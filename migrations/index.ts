@@ -40,8 +40,10 @@ import { Migration20261130130000_approval_basis } from './20261130130000_approva
 import { Migration20261130140000_acts_of_last_month } from './20261130140000_acts_of_last_month.ts';
 import { Migration20261130150000_sync_cancellations } from './20261130150000_sync_cancellations.ts';
 import { Migration20261130160000_own_references } from './20261130160000_own_references.ts';
+import { Migration20261130161000_staff_tracker } from './20261130161000_staff_tracker.ts';
 import { Migration20261130162000_stated_names } from './20261130162000_stated_names.ts';
 import { Migration20261130163000_link_views } from './20261130163000_link_views.ts';
+import { Migration20261130164000_campaign_permissions } from './20261130164000_campaign_permissions.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -87,6 +89,8 @@ export const migrationsList = [
   { name: '20261130140000_acts_of_last_month', class: Migration20261130140000_acts_of_last_month },
   { name: '20261130150000_sync_cancellations', class: Migration20261130150000_sync_cancellations },
   { name: '20261130160000_own_references', class: Migration20261130160000_own_references },
+  { name: '20261130161000_staff_tracker', class: Migration20261130161000_staff_tracker },
   { name: '20261130162000_stated_names', class: Migration20261130162000_stated_names },
   { name: '20261130163000_link_views', class: Migration20261130163000_link_views },
+  { name: '20261130164000_campaign_permissions', class: Migration20261130164000_campaign_permissions },
 ];

@@ -1,3 +1,5 @@
+import { createAccessApi } from './access-api.ts';
+import type { AccessApi } from './access-api.ts';
 import { createAdminApi } from './admin-api.ts';
 import type { AdminApi } from './admin-api.ts';
 import { createAssignmentApi } from './assignment-api.ts';
@@ -40,6 +42,7 @@ export interface CastellanClient {
   readonly assignmentApi: AssignmentApi;
   readonly onboardingApi: OnboardingApi;
   readonly fourEyesApi: FourEyesApi;
+  readonly accessApi: AccessApi;
   /** Every endpoint, by method and path, with the same authorization. */
   readonly http: Http;
   /** The current tokens; null before a sign-in and after the end of the session. */
@@ -90,6 +93,7 @@ export function createCastellanClient(options: ClientOptions): CastellanClient {
     assignmentApi: createAssignmentApi(http),
     onboardingApi: createOnboardingApi(http),
     fourEyesApi: createFourEyesApi(http),
+    accessApi: createAccessApi(http),
     http,
     get tokens() {
       return session.tokens;

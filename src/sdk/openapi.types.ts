@@ -1006,7 +1006,7 @@ export interface paths {
         put?: never;
         /**
          * Check whether a user has a permission, and by which rule
-         * @description For the caller, or for another user of the tenant if the caller may read users.
+         * @description For the caller, or for another user of the tenant if the caller may read users. With a resource the answer is for it: campaign permissions and ownership count besides roles.
          */
         post: operations["checkPermission"];
         delete?: never;
@@ -1026,7 +1026,7 @@ export interface paths {
         put?: never;
         /**
          * Check whether a user has a permission, and by which rule
-         * @description For the caller, or for another user of the tenant if the caller may read users.
+         * @description For the caller, or for another user of the tenant if the caller may read users. With a resource the answer is for it: campaign permissions and ownership count besides roles.
          */
         post: operations["checkPermissionAlias"];
         delete?: never;
@@ -1177,7 +1177,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** One role with its effective permissions */
+        get: operations["getRole"];
         /** Change name, description or parent of a tenant role */
         put: operations["updateRole"];
         post?: never;
@@ -1849,7 +1850,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Feature flags by key, one for each environment */
+        /**
+         * Feature flags by key, one for each environment
+         * @description `limit` counts keys: a page has all environments of each of its keys.
+         */
         get: operations["getFeatureFlags"];
         put?: never;
         /** Create a flag in one environment */
@@ -2668,7 +2672,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Contacts, newest first */
+        /**
+         * Contacts, newest first
+         * @description Without the permission: own contacts, those that wait in a pool of the caller’s, and those of campaigns that the caller manages.
+         */
         get: operations["getContacts"];
         put?: never;
         /** Create a contact */
@@ -2780,7 +2787,7 @@ export interface paths {
         put?: never;
         /**
          * Assign a user to campaigns
-         * @description Existing memberships are unchanged. A new member starts at the level of the others in the pool.
+         * @description Existing memberships are unchanged. A new member starts at the level of the others in the pool. Who manages the campaigns may do it without the permission.
          */
         post: operations["assignCampaigns"];
         delete?: never;
@@ -2819,7 +2826,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Remove a user from a campaign; the user keeps the contacts */
+        /**
+         * Remove a user from a campaign; the user keeps the contacts
+         * @description Who manages the campaign may do it without the permission, unless a gate policy asks for approval: requests are opened by people with the permission.
+         */
         delete: operations["removeUserCampaign"];
         options?: never;
         head?: never;
@@ -2851,7 +2861,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Batches of auto-assignments and reassignments, newest first */
+        /**
+         * Batches of auto-assignments and reassignments, newest first
+         * @description Without the permission: those of campaigns of which the caller is a member.
+         */
         get: operations["getAssignmentBatches"];
         put?: never;
         post?: never;
@@ -3231,7 +3244,7 @@ export interface paths {
         };
         /**
          * Status of every component as last measured
-         * @description Platform components are the same for all tenants. Tenant components are measured while the tenant has a threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`. Whether Temporal, its namespace and a worker are there is at most ten seconds old, because nothing is measured without them. `audit` is `down` from the moment that damage is found, and `degraded` while nothing outside the database anchors the log.
+         * @description Platform components are the same for all tenants. Tenant components are measured while the tenant has a threshold; every tenant starts with some. When the collector stops, old measurements are not shown as current; when the evaluation stops, `alerting` is `down`, and before its first run it is `unknown`. Whether Temporal, its namespace and a worker are there is at most ten seconds old, because nothing is measured without them. `redis` is `not_configured` where PostgreSQL keeps the queues. `audit` is `down` from the moment that damage is found, and `degraded` while nothing outside the database anchors the log.
          */
         get: operations["getSystemHealth"];
         put?: never;
@@ -3789,7 +3802,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Open an onboarding link; only the access is recorded */
+        /**
+         * Open an onboarding link; only the access is recorded
+         * @description Mail scanners look at links, too: without `X-Requested-With`, which the page of the link sends with its own call, the look is recorded as `viewed` and the link is not opened. Saving or completing opens it in any case.
+         */
         get: operations["openOnboarding"];
         put?: never;
         post?: never;
@@ -4601,7 +4617,7 @@ export interface components {
             description?: string;
             /** @default null */
             parent_role_id?: string | null;
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
         };
         RoleUpdate: {
             name?: string;
@@ -4609,7 +4625,7 @@ export interface components {
             parent_role_id?: string | null;
         };
         RolePermissionsUpdate: {
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @default null */
             reason?: string | null;
         };
@@ -4906,13 +4922,13 @@ export interface components {
                              * @description A health metric; while it is not measured the rollout holds
                              * @enum {string}
                              */
-                            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "redis.up" | "redis.latency_ms" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                         } | {
                             /** @constant */
                             kind: "prometheus";
                             /**
                              * Format: uri
-                             * @description Base address of the Prometheus server
+                             * @description Base address of the Prometheus server, without credentials
                              */
                             url: string;
                             /** @description Instant query that gives one number */
@@ -5168,7 +5184,7 @@ export interface components {
                 /** @description Unique in the tenant; identifies the threshold */
                 name: string;
                 /** @enum {string} */
-                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "redis.up" | "redis.latency_ms" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                 /**
                  * @description `gt`: it is broken while the value is greater than `threshold`
                  * @enum {string}
@@ -5729,7 +5745,7 @@ export interface components {
             /** @enum {string} */
             role: "sysadmin" | "admin" | "user";
             roles: string[];
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             time_zone: string;
             currency: string;
             last_sign_in_at: string | null;
@@ -5767,7 +5783,7 @@ export interface components {
         };
         RbacPermission: {
             /** @enum {string} */
-            permission: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
+            permission: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
             description: string;
             held: boolean;
         };
@@ -5856,9 +5872,9 @@ export interface components {
             /** @enum {string} */
             coarse_role: "sysadmin" | "admin" | "user";
             /** @description Its own permissions, without inherited ones */
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @description Including inherited permissions */
-            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             version: number;
             /** Format: date-time */
             created_at: string;
@@ -5871,10 +5887,10 @@ export interface components {
             code: string;
             is_immutable: boolean;
             /** @description Own permissions of the role */
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @description Permissions inherited from its ancestors */
-            inherited_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
-            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            inherited_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             version: number;
         };
         RoleAssignment: {
@@ -5928,7 +5944,7 @@ export interface components {
             status: ("active" | "inactive" | "deleted") | null;
             /** @description Codes, including inherited roles */
             roles: string[];
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @description The rows of the ledger from which they follow */
             assignments: components["schemas"]["RoleLedgerEntry"][];
             /** @description Own permissions of each of these roles at that time */
@@ -6772,13 +6788,13 @@ export interface components {
                          * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
-                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "redis.up" | "redis.latency_ms" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
                         /**
                          * Format: uri
-                         * @description Base address of the Prometheus server
+                         * @description Base address of the Prometheus server, without credentials
                          */
                         url: string;
                         /** @description Instant query that gives one number */
@@ -6901,13 +6917,13 @@ export interface components {
                          * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
-                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "redis.up" | "redis.latency_ms" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
                         /**
                          * Format: uri
-                         * @description Base address of the Prometheus server
+                         * @description Base address of the Prometheus server, without credentials
                          */
                         url: string;
                         /** @description Instant query that gives one number */
@@ -7137,13 +7153,13 @@ export interface components {
                          * @description A health metric; while it is not measured the rollout holds
                          * @enum {string}
                          */
-                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                        metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "redis.up" | "redis.latency_ms" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     } | {
                         /** @constant */
                         kind: "prometheus";
                         /**
                          * Format: uri
-                         * @description Base address of the Prometheus server
+                         * @description Base address of the Prometheus server, without credentials
                          */
                         url: string;
                         /** @description Instant query that gives one number */
@@ -7995,18 +8011,18 @@ export interface components {
             evaluated_at: string | null;
             components: {
                 /** @enum {string} */
-                component: "api" | "database" | "temporal" | "worker" | "certificates" | "alerting" | "approvals" | "audit" | "credentials" | "integrations" | "notifications" | "queues" | "rollouts";
+                component: "api" | "database" | "temporal" | "worker" | "redis" | "certificates" | "alerting" | "approvals" | "audit" | "credentials" | "integrations" | "notifications" | "queues" | "rollouts";
                 /** @enum {string} */
                 scope: "platform" | "tenant";
                 /**
-                 * @description `unknown`: not measured, or not yet; `degraded`: it works, but an alert fires
+                 * @description `not_configured`: an optional part that this installation does without; it counts for nothing
                  * @enum {string}
                  */
-                status: "up" | "degraded" | "unknown" | "down";
+                status: "up" | "degraded" | "unknown" | "down" | "not_configured";
                 reason: string | null;
                 metrics: {
                     /** @enum {string} */
-                    metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                    metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "redis.up" | "redis.latency_ms" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                     title: string;
                     /** @enum {string} */
                     unit: "up" | "ms" | "seconds" | "days" | "count" | "per_second" | "ratio";
@@ -8034,7 +8050,7 @@ export interface components {
         };
         SystemMetricsHistory: {
             /** @enum {string} */
-            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "redis.up" | "redis.latency_ms" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
             title: string;
             /** @enum {string} */
             unit: "up" | "ms" | "seconds" | "days" | "count" | "per_second" | "ratio";
@@ -8072,7 +8088,7 @@ export interface components {
             /** @description Unique in the tenant; identifies the threshold */
             name: string;
             /** @enum {string} */
-            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+            metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "redis.up" | "redis.latency_ms" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
             /**
              * @description `gt`: it is broken while the value is greater than `threshold`
              * @enum {string}
@@ -8582,7 +8598,7 @@ export interface components {
                 ip: string | null;
                 user_agent: string | null;
                 /** @enum {string} */
-                outcome: "shown" | "saved" | "completed" | "replayed" | "stale" | "not_allowed" | "refused" | "expired" | "revoked" | "already_completed";
+                outcome: "viewed" | "shown" | "saved" | "completed" | "replayed" | "stale" | "not_allowed" | "refused" | "expired" | "revoked" | "already_completed";
             }[];
         };
         OnboardingLink: {
@@ -8667,6 +8683,8 @@ export interface components {
             status: "pending" | "opened" | "in_progress";
             /** @description Operations that this link allows */
             capabilities: ("save_progress" | "complete" | "create_account")[];
+            /** @description Completing needs a password, because the account has no other way in */
+            password_required: boolean;
             /** Format: date-time */
             expires_at: string;
             answers: {
@@ -14697,7 +14715,14 @@ export interface operations {
                      */
                     user_id?: string;
                     /** @enum {string} */
-                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
+                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
+                    /** @description What it is about */
+                    resource?: {
+                        /** @enum {string} */
+                        type: "campaign" | "contact";
+                        /** Format: uuid */
+                        id: string;
+                    };
                     agent_module?: {
                         /** @enum {string} */
                         name: "client_management" | "pdf_processing" | "reports_analysis" | "audio_recording";
@@ -14820,7 +14845,14 @@ export interface operations {
                      */
                     user_id?: string;
                     /** @enum {string} */
-                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
+                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
+                    /** @description What it is about */
+                    resource?: {
+                        /** @enum {string} */
+                        type: "campaign" | "contact";
+                        /** Format: uuid */
+                        id: string;
+                    };
                     agent_module?: {
                         /** @enum {string} */
                         name: "client_management" | "pdf_processing" | "reports_analysis" | "audio_recording";
@@ -16367,6 +16399,73 @@ export interface operations {
             };
         };
     };
+    getRole: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Role"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     updateRole: {
         parameters: {
             query?: never;
@@ -17571,7 +17670,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights` */
+            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17763,7 +17862,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights` */
+            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17897,7 +17996,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights` */
+            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -26771,7 +26870,7 @@ export interface operations {
                      * @default null
                      */
                     environment?: ("development" | "staging" | "production") | null;
-                    permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "campaign:read" | "campaign:manage" | "contact:read" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+                    permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
                     /** @default null */
                     expires_at?: string | null;
                 };
@@ -32529,7 +32628,7 @@ export interface operations {
     getSystemMetricsHistory: {
         parameters: {
             query: {
-                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
+                metric: "api.up" | "api.instances_down" | "api.latency_ms" | "api.requests_per_second" | "api.error_ratio" | "api.event_loop_lag_ms" | "database.up" | "database.latency_ms" | "database.connections" | "database.connection_ratio" | "database.replicas" | "database.replication_lag_seconds" | "temporal.up" | "temporal.latency_ms" | "temporal.backlog" | "temporal.backlog_age_seconds" | "temporal.pollers" | "temporal.failed_workflows" | "redis.up" | "redis.latency_ms" | "certificates.days_left" | "alerting.evaluated" | "alerting.failed_tenants" | "alerting.watchdog_up" | "approvals.pending" | "approvals.oldest_pending_seconds" | "approvals.pairs" | "approvals.super_admins" | "audit.checkpoint_lag_seconds" | "audit.intact" | "audit.unanchored" | "credentials.days_left" | "integrations.failing" | "integrations.stuck_revocations" | "notifications.failed" | "notifications.oldest_pending_seconds" | "queues.oldest_waiting_seconds" | "queues.waiting" | "queues.failed" | "queues.paused" | "queues.unreachable" | "rollouts.holding";
                 /** @description One hour before `to` when omitted */
                 from?: string;
                 /** @description Now when omitted; exclusive */

@@ -94,3 +94,29 @@ describe('session of the typed client', () => {
     expect(client.tokens).toEqual(tokens);
   });
 });
+
+describe('functions of the typed client', () => {
+  it('X-29: ask what somebody may do with a campaign, and show a role', async () => {
+    const { client } = countingClient(await signedInTokens());
+    const campaign = await client.assignmentApi.createCampaign({ name: 'Asked about' });
+    const resource = { type: 'campaign', id: campaign.id } as const;
+    expect(await client.accessApi.checkPermission({ permission: 'campaign:send', resource })).toEqual({
+      allowed: true,
+      rule: 'role-permission:campaign:send',
+    });
+    const [role] = (await client.adminApi.getRoles()).items;
+    expect(await client.accessApi.getRole(role?.id ?? '')).toEqual(role);
+  });
+
+  it('U-19: open an onboarding link as its page does', async () => {
+    const { client } = countingClient(await signedInTokens());
+    const link = await client.onboardingApi.createLink({
+      recipient_email: 'newcomer@people.example',
+      recipient_name: 'New Comer',
+      purpose: 'Join us',
+      capabilities: ['save_progress', 'complete'],
+    });
+    expect(await client.onboardingApi.open(link.token)).toMatchObject({ status: 'opened', password_required: false });
+    expect(await client.onboardingApi.getLink(link.id)).toMatchObject({ status: 'opened' });
+  });
+});

@@ -5,6 +5,9 @@ import { tellAfterCommit } from '../../services/commands/workflow-start.service.
 import { batchItemList, batchList, loadBatch } from '../../services/assignment/assignment-batch.queries.ts';
 import { endBatchEarly } from '../../services/assignment/assignment-batch.service.ts';
 import { previewReassignment } from '../../services/assignment/reassign.queries.ts';
+import { assertAccess } from '../../services/assignment/resource-access.service.ts';
+import type { Actor } from '../../domain/shared/actor.ts';
+import type { ReadSource } from '../../platform/database/read.ts';
 import { reply, route } from '../http/route.ts';
 import { batchItemView, batchView, reassignmentPreview } from './assignment-batch.schemas.ts';
 import { uuid } from '../../platform/value-schemas.ts';
@@ -14,17 +17,38 @@ const batchPath = `${batchesPath}/:batch_id`;
 const batchParams = z.object({ batch_id: uuid });
 const userParams = z.object({ user_id: uuid });
 
+/**
+ * Reads a batch that the actor may see or end: one of a campaign belongs to those who manage the campaign, too.
+ *
+ * @throws Problem 404; `auth.forbidden`, alike for a batch that is not there.
+ */
+async function loadVisibleBatch(
+  db: ReadSource,
+  actor: Actor,
+  batchId: string,
+  permission: 'assignment:read' | 'assignment:manage' = 'assignment:read',
+) {
+  const batch = await loadBatch({ db }, actor, batchId).catch((error: unknown) => {
+    if (actor.permissions.includes(permission)) throw error;
+    return { campaign_id: null };
+  });
+  await assertAccess(db, actor, permission, batch.campaign_id === null ? null : { type: 'campaign', id: batch.campaign_id });
+  return batch;
+}
+
 const getAssignmentBatches = route({
   operationId: 'getAssignmentBatches',
   method: 'get',
   path: batchesPath,
   tag: 'assignment',
   summary: 'Batches of auto-assignments and reassignments, newest first',
+  description: 'Without the permission: those of campaigns of which the caller is a member.',
   permission: 'assignment:read',
+  isJudgedByResource: true,
   gate: 'none',
   query: z.strictObject(pageQuery),
   responses: { 200: pageOf(batchView) },
-  handler: async ({ query: page, read }) => newestPage(await read(batchList(page)), page.limit),
+  handler: async ({ actor, query: page, read }) => newestPage(await read(batchList(actor, page)), page.limit),
 });
 
 const getAssignmentBatch = route({
@@ -34,11 +58,12 @@ const getAssignmentBatch = route({
   tag: 'assignment',
   summary: 'Progress of a batch',
   permission: 'assignment:read',
+  isJudgedByResource: true,
   gate: 'none',
   params: batchParams,
   responses: { 200: batchView },
   problems: ['resource.not-found'],
-  handler: ({ actor, deps, params }) => loadBatch(deps, actor, params.batch_id),
+  handler: ({ actor, deps, params }) => loadVisibleBatch(deps.db, actor, params.batch_id),
 });
 
 const getAssignmentBatchItems = route({
@@ -48,13 +73,14 @@ const getAssignmentBatchItems = route({
   tag: 'assignment',
   summary: 'Result of each contact of a batch, in order',
   permission: 'assignment:read',
+  isJudgedByResource: true,
   gate: 'none',
   params: batchParams,
   query: z.strictObject(pageQuery),
   responses: { 200: pageOf(batchItemView) },
   problems: ['resource.not-found'],
   handler: async ({ actor, deps, params: { batch_id }, query: page, read }) => {
-    await loadBatch(deps, actor, batch_id);
+    await loadVisibleBatch(deps.db, actor, batch_id);
     const rows = await read(batchItemList(batch_id, page));
     return toPage(rows, page.limit, (row) => [String(row.position), row.contact_id], (row) => row);
   },
@@ -68,12 +94,14 @@ const cancelAssignmentBatch = route({
   summary: 'End a batch early; its completed assignments remain',
   description: 'The contacts that are being assigned at this moment, up to 1,000, are the last ones.',
   permission: 'assignment:manage',
+  isJudgedByResource: true,
   gate: 'none',
   params: batchParams,
   responses: { 202: batchView },
   problems: ['resource.not-found', 'assignment.batch-finished', 'service.unavailable'],
   handler: ({ actor, deps, params: { batch_id }, change }) =>
     change(async (tx) => {
+      await loadVisibleBatch(tx, actor, batch_id, 'assignment:manage');
       await endBatchEarly(tx, batch_id);
       tellAfterCommit(deps, tx, 'assignment-batch-cancel', { batch_id });
       return loadBatch({ db: tx }, actor, batch_id);

@@ -5,13 +5,14 @@ import { openAssignments } from '../../services/assignment/assignment-access.ser
 import { tellAfterCommit } from '../../services/commands/workflow-start.service.ts';
 import { assignmentRemoveCampaign } from '../../services/assignment/assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from '../../services/assignment/assignment-remove-contact.action.ts';
-import { joinCampaigns } from '../../services/assignment/campaign-pool.service.ts';
+import { joinCampaigns } from '../../services/assignment/campaign/campaign-pool.service.ts';
 import {
   explainAssignment,
   loadOwnAssignments,
   loadUserAssignments,
 } from '../../services/assignment/contact-assignment.queries.ts';
 import { assignRequestedContacts } from '../../services/assignment/contact-assignment.service.ts';
+import { assertAccess } from '../../services/assignment/resource-access.service.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import {
@@ -63,16 +64,20 @@ const assignCampaigns = route({
   path: `${userPath}/assign-campaigns`,
   tag: 'assignment',
   summary: 'Assign a user to campaigns',
-  description: 'Existing memberships are unchanged. A new member starts at the level of the others in the pool.',
+  description:
+    'Existing memberships are unchanged. A new member starts at the level of the others in the pool. Who manages the campaigns ' +
+    'may do it without the permission.',
   permission: 'assignment:manage',
+  isJudgedByResource: true,
   gate: 'none',
   params: userParams,
   body: campaignAssignment,
   responses: { 200: campaignOutcomes },
   problems: ['resource.not-found', 'assignment.user-inactive'],
-  handler: async ({ body, deps, params: { user_id }, change }) => {
+  handler: async ({ actor, body, deps, params: { user_id }, change }) => {
     const { campaign_ids, permissions, ...settings } = body;
     return change(async (tx) => {
+      for (const id of campaign_ids) await assertAccess(tx, actor, 'assignment:manage', { type: 'campaign', id });
       await openAssignments(tx);
       const outcomes = await joinCampaigns(tx, user_id, campaign_ids, { ...permissions, ...settings });
       const joined = outcomes.filter(({ outcome }) => outcome === 'assigned').map(({ campaign_id }) => campaign_id);
@@ -116,14 +121,20 @@ const removeUserCampaign = route({
   path: `${userPath}/campaigns/:campaign_id`,
   tag: 'assignment',
   summary: 'Remove a user from a campaign; the user keeps the contacts',
+  description:
+    'Who manages the campaign may do it without the permission, unless a gate policy asks for approval: requests are opened by ' +
+    'people with the permission.',
   permission: 'assignment:manage',
+  isJudgedByResource: true,
   gate: { action: assignmentRemoveCampaign.name, payload: ({ params }) => params },
   params: campaignParams,
   responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found'],
   handler: (context) =>
     context.change(async (tx) => {
-      await runGatedAction(tx, context, assignmentRemoveCampaign.prepare(context.params));
+      const { actor, params } = context;
+      await assertAccess(tx, actor, 'assignment:manage', { type: 'campaign', id: params.campaign_id });
+      await runGatedAction(tx, context, assignmentRemoveCampaign.prepare(params));
       return reply(204);
     }),
 });
@@ -155,11 +166,15 @@ const getUserContact = route({
   tag: 'assignment',
   summary: 'Why this user has this contact: candidates, shares, shortfalls, exclusions, and a replay of the choice',
   permission: 'assignment:read',
+  isJudgedByResource: true,
   gate: 'none',
   params: contactParams,
   responses: { 200: explainedAssignmentView },
   problems: ['resource.not-found'],
-  handler: ({ actor, deps, params: { user_id, contact_id } }) => explainAssignment(deps, actor, user_id, contact_id),
+  handler: async ({ actor, deps, params: { user_id, contact_id } }) => {
+    await assertAccess(deps.db, actor, 'assignment:read', { type: 'contact', id: contact_id });
+    return explainAssignment(deps, actor, user_id, contact_id);
+  },
 });
 
 export const assignmentRoutes = [

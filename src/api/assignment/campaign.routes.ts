@@ -4,10 +4,11 @@ import { newestPage, pageOf, pageQuery } from '../../platform/database/keyset-pa
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { tellAfterCommit } from '../../services/commands/workflow-start.service.ts';
-import { campaignDelete } from '../../services/assignment/campaign-delete.action.ts';
-import { createCampaign as insertCampaign, updateCampaign as saveCampaign } from '../../services/assignment/campaign.service.ts';
-import { campaignList, loadCampaign } from '../../services/assignment/campaign.queries.ts';
+import { campaignDelete } from '../../services/assignment/campaign/campaign-delete.action.ts';
+import { createCampaign as insertCampaign, updateCampaign as saveCampaign } from '../../services/assignment/campaign/campaign.service.ts';
+import { campaignList, loadCampaign } from '../../services/assignment/campaign/campaign.queries.ts';
 import type { ReadSource } from '../../platform/database/read.ts';
+import { assertAccess } from '../../services/assignment/resource-access.service.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
@@ -22,9 +23,9 @@ const campaignParams = z.object({ campaign_id: uuid });
 type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps'>;
 
 /** Answers with a campaign and its entity tag. @throws Problem 404. */
-async function showCampaign({ actor }: Context, db: ReadSource, id: string, status = 200, headers: Record<string, string> = {}) {
+async function showCampaign({ actor }: Context, db: ReadSource, id: string, status: 200 | 201 = 200) {
   const campaign = await loadCampaign({ db }, actor, id);
-  return reply(status, campaign, { etag: versionEtag(campaign.version), ...headers });
+  return reply(status, campaign, { etag: versionEtag(campaign.version) });
 }
 
 const getCampaigns = route({
@@ -35,10 +36,11 @@ const getCampaigns = route({
   tag: 'campaign',
   summary: 'Campaigns, newest first',
   permission: 'campaign:read',
+  isJudgedByResource: true,
   gate: 'none',
   query: z.strictObject({ ...pageQuery, status: z.enum(campaignStatuses).optional() }),
   responses: { 200: pageOf(campaignView) },
-  handler: async ({ query: filter, read }) => newestPage(await read(campaignList(filter)), filter.limit),
+  handler: async ({ actor, query: filter, read }) => newestPage(await read(campaignList(actor, filter)), filter.limit),
 });
 
 const getCampaign = route({
@@ -49,11 +51,16 @@ const getCampaign = route({
   tag: 'campaign',
   summary: 'One campaign',
   permission: 'campaign:read',
+  isJudgedByResource: true,
   gate: 'none',
   params: campaignParams,
   responses: { 200: campaignView },
   problems: ['resource.not-found'],
-  handler: (context) => showCampaign(context, context.deps.db, context.params.campaign_id),
+  handler: async (context) => {
+    const { actor, deps, params } = context;
+    await assertAccess(deps.db, actor, 'campaign:read', { type: 'campaign', id: params.campaign_id });
+    return showCampaign(context, deps.db, params.campaign_id);
+  },
 });
 
 const createCampaign = route({
@@ -71,7 +78,7 @@ const createCampaign = route({
   handler: (context) =>
     context.change(async (tx) => {
       const id = await insertCampaign(tx, context.body);
-      return showCampaign(context, tx, id, 201, { location: `${campaignsPath}/${id}` });
+      return showCampaign(context, tx, id, 201);
     }),
 });
 
@@ -81,7 +88,8 @@ const updateCampaign = route({
   path: campaignPath,
   tag: 'campaign',
   summary: 'Change a campaign; omitted fields are unchanged',
-  permission: 'campaign:manage',
+  permission: 'campaign:update',
+  isJudgedByResource: true,
   gate: 'none',
   requiresIfMatch: true,
   params: campaignParams,
@@ -89,9 +97,10 @@ const updateCampaign = route({
   responses: { 200: campaignView },
   problems: ['resource.not-found', 'resource.conflict', 'resource.version-mismatch', 'request.invalid'],
   handler: async (context) => {
-    const { body, deps, params, request, change } = context;
+    const { actor, body, deps, params, request, change } = context;
     const version = expectedVersion(request.ifMatch);
     return change(async (tx) => {
+      await assertAccess(tx, actor, 'campaign:update', { type: 'campaign', id: params.campaign_id });
       await saveCampaign(tx, params.campaign_id, version, body);
       if (body.status === 'active') tellAfterCommit(deps, tx, 'queue-wake', { campaign_id: params.campaign_id });
       return showCampaign(context, tx, params.campaign_id);

@@ -9,6 +9,7 @@ import { contactCreation } from '../../services/assignment/contact.payload.ts';
 import { loadContact, loadContacts } from '../../services/assignment/contact.queries.ts';
 import { createContact as insertContact, updateContact as saveContact } from '../../services/assignment/contact.service.ts';
 import type { ReadSource } from '../../platform/database/read.ts';
+import { assertAccess } from '../../services/assignment/resource-access.service.ts';
 import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
@@ -23,9 +24,9 @@ const contactParams = z.object({ contact_id: uuid });
 type Context = Pick<HandlerContext<unknown, unknown, unknown>, 'actor' | 'deps'>;
 
 /** Answers with a contact and its entity tag. @throws Problem 404. */
-async function showContact({ actor }: Context, db: ReadSource, id: string, status = 200, headers: Record<string, string> = {}) {
+async function showContact({ actor }: Context, db: ReadSource, id: string, status: 200 | 201 = 200) {
   const contact = await loadContact({ db }, actor, id);
-  return reply(status, contact, { etag: versionEtag(contact.version), ...headers });
+  return reply(status, contact, { etag: versionEtag(contact.version) });
 }
 
 const getContacts = route({
@@ -34,7 +35,11 @@ const getContacts = route({
   path: contactsPath,
   tag: 'contact',
   summary: 'Contacts, newest first',
+  description:
+    'Without the permission: own contacts, those that wait in a pool of the caller’s, and those of campaigns that the caller ' +
+    'manages.',
   permission: 'contact:read',
+  isJudgedByResource: true,
   gate: 'none',
   query: z.strictObject({
     ...pageQuery,
@@ -56,11 +61,16 @@ const getContact = route({
   tag: 'contact',
   summary: 'One contact',
   permission: 'contact:read',
+  isJudgedByResource: true,
   gate: 'none',
   params: contactParams,
   responses: { 200: contactView },
   problems: ['resource.not-found'],
-  handler: (context) => showContact(context, context.deps.db, context.params.contact_id),
+  handler: async (context) => {
+    const { actor, deps, params } = context;
+    await assertAccess(deps.db, actor, 'contact:read', { type: 'contact', id: params.contact_id });
+    return showContact(context, deps.db, params.contact_id);
+  },
 });
 
 const createContact = route({
@@ -77,7 +87,7 @@ const createContact = route({
   handler: (context) =>
     context.change(async (tx) => {
       const id = await insertContact(tx, context.body);
-      return showContact(context, tx, id, 201, { location: `${contactsPath}/${id}` });
+      return showContact(context, tx, id, 201);
     }),
 });
 
@@ -87,7 +97,8 @@ const updateContact = route({
   path: contactPath,
   tag: 'contact',
   summary: 'Change a contact; omitted fields are unchanged',
-  permission: 'contact:manage',
+  permission: 'contact:update',
+  isJudgedByResource: true,
   gate: 'none',
   requiresIfMatch: true,
   params: contactParams,
@@ -95,9 +106,10 @@ const updateContact = route({
   responses: { 200: contactView },
   problems: ['resource.not-found', 'resource.conflict', 'resource.version-mismatch'],
   handler: async (context) => {
-    const { body, params, request, change } = context;
+    const { actor, body, params, request, change } = context;
     const version = expectedVersion(request.ifMatch);
     return change(async (tx) => {
+      await assertAccess(tx, actor, 'contact:update', { type: 'contact', id: params.contact_id });
       await saveContact(tx, params.contact_id, version, body);
       return showContact(context, tx, params.contact_id);
     });
@@ -156,12 +168,14 @@ const getContactAssignments = route({
   tag: 'assignment',
   summary: 'All owners of a contact, newest first, each with the reason for the assignment',
   permission: 'assignment:read',
+  isJudgedByResource: true,
   gate: 'none',
   params: contactParams,
   query: z.strictObject(pageQuery),
   responses: { 200: pageOf(explainedAssignmentView) },
   problems: ['resource.not-found'],
   handler: async ({ actor, deps, params: { contact_id }, query: page }) => {
+    await assertAccess(deps.db, actor, 'assignment:read', { type: 'contact', id: contact_id });
     await loadContact(deps, actor, contact_id);
     return loadAssignmentHistory(deps, actor, contact_id, page);
   },

@@ -52,6 +52,11 @@ export interface RouteDescription<Params, Query, Body> {
   readonly description?: string;
   /** `public`: anyone; `authenticated`: any signed-in person, about himself. */
   readonly permission: Permission | 'authenticated' | 'public';
+  /**
+   * Somebody may have the permission for the very thing that the request is about, by a campaign permission or by owning it: the
+   * handler judges who lacks it (X-29).
+   */
+  readonly isJudgedByResource?: boolean;
   readonly gate: Gate<Params, Query, Body>;
   /** Members of the body that the factor proof does not name, because a digest of them would be stored: the password. */
   readonly unproven?: readonly (keyof Body & string)[];

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Middleware, ParameterizedContext } from 'koa';
 import type { CompiledQuery } from 'kysely';
+import { isPermission } from '../../domain/identity/permissions.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { consumeMfaProof, countRefusedUse } from '../../platform/security/mfa-token.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -10,6 +11,7 @@ import { rehearsal } from '../../platform/database/rehearsal.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
 import { commandKey } from '../../services/commands/command.repository.ts';
+import { assertSomeAccess } from '../../services/assignment/resource-access.service.ts';
 import { canProveFactor, factorOwner } from '../../services/identity/sign-in/second-factor.service.ts';
 import { authenticate } from './authenticate.ts';
 import { assertPermission } from './authorize.ts';
@@ -49,6 +51,7 @@ export function runRoute(route: Route, deps: ApiDeps, routes: readonly Route[]):
     const actor = await authenticate(deps, route, ctx);
     try {
       assertPermission(actor, route);
+      if (route.isJudgedByResource === true && isPermission(route.permission)) await assertSomeAccess(deps.db, actor, route.permission);
       const key = givenKey(route, ctx);
       assertMediaType(route, ctx);
       const repeated = shown === undefined ? [] : takeOutRepeated(ctx, shown);

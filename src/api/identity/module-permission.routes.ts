@@ -38,7 +38,7 @@ const createModulePermission = route({
   params: idParams,
   body: modulePermissionCreation,
   responses: { 201: modulePermissionView },
-  problems: ['resource.not-found', 'resource.conflict', 'role.own-rights'],
+  problems: ['resource.not-found', 'resource.conflict', 'role.own-rights', 'user.exceeds-own'],
   handler: ({ params, body, change }) =>
     change(async (tx) => {
       const granted = await grantModulePermission(tx, params.id, body);
@@ -76,7 +76,7 @@ const updateModulePermission = route({
   params: moduleParams,
   body: modulePermissionValues,
   responses: { 200: modulePermissionView },
-  problems: ['resource.not-found', 'resource.version-mismatch', 'role.own-rights'],
+  problems: ['resource.not-found', 'resource.version-mismatch', 'role.own-rights', 'user.exceeds-own'],
   handler: async ({ params, body, request, change }) => {
     const version = expectedVersion(request.ifMatch);
     return change(async (tx) => {
@@ -96,7 +96,7 @@ const deleteModulePermission = route({
   gate: 'mfa',
   params: moduleParams,
   responses: { 204: null },
-  problems: ['resource.not-found', 'role.own-rights'],
+  problems: ['resource.not-found', 'role.own-rights', 'user.exceeds-own'],
   handler: ({ params, change }) =>
     change(async (tx) => {
       await revokeModulePermission(tx, params.id, params.agent);

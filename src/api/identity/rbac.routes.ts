@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { can } from '../../domain/identity/access.ts';
+import { decideAccess } from '../../services/assignment/index.ts';
 import { softwareModules } from '../../domain/identity/module-permission.ts';
 import { allPermissions, permissionCatalogue } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
@@ -68,13 +69,16 @@ const checkPermission = route({
   aliases: ['/api/v1/rbac/check-permission'],
   tag: 'rbac',
   summary: 'Check whether a user has a permission, and by which rule',
-  description: 'For the caller, or for another user of the tenant if the caller may read users.',
+  description:
+    'For the caller, or for another user of the tenant if the caller may read users. With a resource the answer is for it: ' +
+    'campaign permissions and ownership count besides roles.',
   permission: 'authenticated',
   gate: 'none',
   body: z
     .strictObject({
       user_id: uuid.optional().describe('Defaults to the caller'),
       permission: permissionName.optional(),
+      resource: z.strictObject({ type: z.enum(['campaign', 'contact']), id: uuid }).optional().describe('What it is about'),
       agent_module: z
         .strictObject({ name: z.enum(softwareModules), action: z.enum(['create', 'read', 'update', 'delete']) })
         .optional(),
@@ -82,18 +86,26 @@ const checkPermission = route({
     .refine((body) => (body.permission === undefined) !== (body.agent_module === undefined), {
       message: 'Give either permission or agent_module.',
       path: ['permission'],
+    })
+    .refine(({ resource, permission }) => resource === undefined || permission !== undefined, {
+      message: 'A resource goes with a permission.',
+      path: ['resource'],
     }),
   responses: { 200: z.object({ allowed: z.boolean(), rule: z.string().describe('The rule that decided') }) },
   problems: ['resource.not-found'],
   idempotency: false,
   handler: async ({ actor, body, deps, scope }) => {
-    const { user_id: userId = actor.user_id, permission = null, agent_module: module } = body;
+    const { user_id: userId = actor.user_id, permission = null, resource, agent_module: module } = body;
     if (userId !== actor.user_id && !actor.permissions.includes('user:read')) {
       throw new Problem({ code: 'auth.forbidden', detail: 'This needs the permission user:read.' });
     }
     const subject = userId === actor.user_id ? actor : await readRights(deps.db, scope, userId ?? '');
-    const module_grants = module === undefined ? [] : await moduleGrants(deps.db, scope, userId);
-    return can(subject, permission, { module, module_grants }, deps.now());
+    if (resource !== undefined && permission !== null) {
+      return decideAccess(deps.db, scope, { ...subject, user_id: userId }, permission, resource);
+    }
+    if (module === undefined) return can(subject, permission);
+    const grants = await moduleGrants(deps.db, scope, userId);
+    return can(subject, permission, { type: 'module', ...module, grants }, deps.now());
   },
 });
 

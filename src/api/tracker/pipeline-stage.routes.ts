@@ -1,11 +1,11 @@
 import { archiveStage, createStage, updateStage } from '../../services/tracker/pipeline/pipeline-stage.service.ts';
 import { reply, route } from '../http/route.ts';
 import { StageBody, StageCreate, StageUpdate } from './pipeline.schemas.ts';
-import { changeRoutes, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { changeRoutes, sharedPipelineRoute, trackerPath } from './tracker-route-defaults.ts';
 import { idParams, stageParams } from './tracker.schemas.ts';
 
 const create = route({
-  ...trackerRoute,
+  ...sharedPipelineRoute,
   operationId: 'createPipelineStage',
   method: 'post',
   path: `${trackerPath}/pipelines/:id/stages`,
@@ -14,11 +14,12 @@ const create = route({
   body: StageCreate,
   responses: { 201: StageBody },
   problems: ['resource.conflict'],
-  handler: ({ params, body, change }) => change((tx) => createStage(tx, params.id, body)),
+  handler: ({ params, body, change }) =>
+    change(async (tx) => reply(201, await createStage(tx, params.id, body), { location: `${trackerPath}/pipelines/${params.id}` })),
 });
 
 const update = changeRoutes({
-  ...trackerRoute,
+  ...sharedPipelineRoute,
   operationId: 'updatePipelineStage',
   path: `${trackerPath}/pipelines/:id/stages/:stageId`,
   summary: 'Change a stage; prospects in it keep their probability until they move',
@@ -30,7 +31,7 @@ const update = changeRoutes({
 });
 
 const remove = route({
-  ...trackerRoute,
+  ...sharedPipelineRoute,
   operationId: 'deletePipelineStage',
   method: 'delete',
   path: `${trackerPath}/pipelines/:id/stages/:stageId`,

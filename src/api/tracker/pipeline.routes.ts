@@ -7,7 +7,7 @@ import { read } from '../../platform/database/read.ts';
 import { reply, route } from '../http/route.ts';
 import { pipelineStageRoutes } from './pipeline-stage.routes.ts';
 import { PipelineBody, PipelineCreate, PipelineSummaryBody, PipelineUpdate } from './pipeline.schemas.ts';
-import { changeRoutes, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
+import { changeRoutes, sharedPipelineRoute, trackerPath, trackerRoute } from './tracker-route-defaults.ts';
 import { idParams } from './tracker.schemas.ts';
 
 const list = route({
@@ -41,7 +41,7 @@ const get = route({
 });
 
 const create = route({
-  ...trackerRoute,
+  ...sharedPipelineRoute,
   operationId: 'createPipeline',
   method: 'post',
   path: `${trackerPath}/pipelines`,
@@ -57,7 +57,7 @@ const create = route({
 });
 
 const update = changeRoutes({
-  ...trackerRoute,
+  ...sharedPipelineRoute,
   operationId: 'updatePipeline',
   path: `${trackerPath}/pipelines/:id`,
   summary: 'Rename a pipeline or make it the default',
@@ -73,7 +73,7 @@ const update = changeRoutes({
 });
 
 const remove = route({
-  ...trackerRoute,
+  ...sharedPipelineRoute,
   operationId: 'deletePipeline',
   method: 'delete',
   path: `${trackerPath}/pipelines/:id`,

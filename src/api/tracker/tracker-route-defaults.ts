@@ -7,8 +7,11 @@ import type { Route, RouteSpec } from '../http/route.ts';
 /** Path under which all routes of the tracker are. */
 export const trackerPath = '/api/v1/master-admin';
 
-/** What all routes of the tracker share: only the master admin, who is the super admin, reaches them (S0-61, X-11). */
+/** What all routes of the tracker share: people see and change their own rows (S0-63, ADR 25). */
 export const trackerRoute = { tag: 'tracker', permission: 'tracker:use', gate: 'none' } as const;
+
+/** What the routes share that change the pipelines of the tenant. */
+export const sharedPipelineRoute = { ...trackerRoute, permission: 'pipeline:manage' } as const;
 
 /**
  * The caller as a person, who owns the rows that a request creates and reads (S0-63).

@@ -26,6 +26,7 @@ const everyone: Permission[] = ['profile:read', 'profile:update'];
 
 const juniorAgent: Permission[] = [
   ...everyone,
+  'tracker:use',
   'product:read',
   'policy:read',
   'policyholder:read',
@@ -33,7 +34,6 @@ const juniorAgent: Permission[] = [
   'quote:manage',
   'lead:read',
   'lead:manage',
-  'contact:read',
   'campaign:read',
 ];
 
@@ -52,6 +52,7 @@ const seniorAgent: Permission[] = [
 
 const supportStaff: Permission[] = [
   ...everyone,
+  'tracker:use',
   'dashboard:read',
   'user:read',
   'user:force-logout',
@@ -70,12 +71,17 @@ const supportStaff: Permission[] = [
 
 const regionalManager: Permission[] = [
   ...seniorAgent,
+  'pipeline:manage',
   'dashboard:read',
   'tenant:read',
   'user:read',
   'role:read',
   'agent:manage',
+  'campaign:update',
+  'campaign:send',
   'campaign:manage',
+  'contact:read',
+  'contact:update',
   'contact:manage',
   'assignment:read',
   'assignment:manage',
@@ -94,7 +100,6 @@ const superAdminOnly: readonly Permission[] = [
   'tenant:manage',
   'approval-policy:manage',
   'approval:break-glass',
-  'tracker:use',
   'audit:verify',
 ];
 

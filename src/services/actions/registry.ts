@@ -2,7 +2,7 @@ import type { Action } from './action.ts';
 import { registerActions } from './known-actions.ts';
 import { assignmentRemoveCampaign } from '../assignment/assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from '../assignment/assignment-remove-contact.action.ts';
-import { campaignDelete } from '../assignment/campaign-delete.action.ts';
+import { campaignDelete } from '../assignment/campaign/campaign-delete.action.ts';
 import { configApply } from '../config/config-apply.action.ts';
 import { configRollback } from '../config/config-rollback.action.ts';
 import { contactDelete } from '../assignment/contact-delete.action.ts';

@@ -6,6 +6,7 @@ import type { Page } from '../../platform/database/keyset-page.ts';
 import { read } from '../../platform/database/read.ts';
 import type { ReadDeps } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
+import { visibleBatches } from './visible-rows.queries.ts';
 
 /** Batches with the number of their contacts by outcome; `b` is the row. */
 function batchesQuery() {
@@ -23,9 +24,12 @@ function batchesQuery() {
     );
 }
 
-/** A page of batches, newest first. */
-export function batchList(page: Page) {
-  return batchesQuery().$call(newestFirst(page, { time: 'b.created_at', id: 'b.id' }));
+/** A page of the batches that the actor may see, newest first. */
+export function batchList(actor: Actor, page: Page) {
+  const visible = visibleBatches(actor);
+  return batchesQuery()
+    .$if(visible !== null, (batches) => batches.where(visible ?? sql<boolean>`true`))
+    .$call(newestFirst(page, { time: 'b.created_at', id: 'b.id' }));
 }
 
 /** Reads one batch. @throws Problem 404. */

@@ -4,6 +4,7 @@ import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { invalidInput } from '../../platform/input-issues.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { openAssignments } from './assignment-access.service.ts';
@@ -18,8 +19,8 @@ import {
   saveBatchOutcomes,
 } from './assignment-batch.repository.ts';
 import type { LockedBatch } from './assignment-batch.repository.ts';
-import { lockCampaign } from './campaign.repository.ts';
-import { assertActiveUser, isActiveUser } from './campaign-pool.service.ts';
+import { lockCampaign } from './campaign/campaign.repository.ts';
+import { assertActiveUser, isActiveUser } from './campaign/campaign-pool.service.ts';
 import { assignContacts } from './contact-assignment.service.ts';
 import { reassignContacts } from './reassign.service.ts';
 
@@ -44,15 +45,43 @@ export interface BulkRequest {
  * Stores a batch of contacts that the rule is to assign; its workflow works through it.
  *
  * @returns how many contacts there are.
- * @throws Problem 404 when there is no such campaign.
+ * @throws Problem 404 when there is no such campaign; `request.invalid` for contacts of others than the campaign, where a campaign
+ *   permission alone allows it.
  */
 export async function createBulkBatch(tx: Tx, request: BulkRequest): Promise<number> {
   const { batch_id, campaign_id, contact_ids, source, on_conflict, keep_owner } = request;
   await lockCampaign(tx, campaign_id);
+  // Who may deal by a campaign permission only leaves the contacts of other campaigns alone.
+  if (contact_ids !== null && !tx.actor.permissions.includes('assignment:manage')) await assertFree(tx, campaign_id, contact_ids);
   const ids = contact_ids ?? (await unassignedContacts(tx, source));
   await insertBatch(tx, { id: batch_id, kind: 'bulk', campaign_id, on_conflict, keep_owner, total: ids.length });
   await insertBatchItems(tx, batch_id, ids.map((contact_id) => ({ contact_id, campaign_id })));
   return ids.length;
+}
+
+async function assertFree(tx: Tx, campaignId: string, contactIds: readonly string[]): Promise<void> {
+  const isRequested = sql<boolean>`contact_id = any(${[...contactIds]}::uuid[])`;
+  const elsewhere = await tx.sql
+    .selectFrom('user_contact_assignment')
+    .where(isRequested)
+    .where('released_at', 'is', null)
+    .where('campaign_id', 'is distinct from', campaignId)
+    .select('contact_id')
+    .union(
+      tx.sql
+        .selectFrom('assignment_queue')
+        .where(isRequested)
+        .where('left_at', 'is', null)
+        .where('campaign_id', '!=', campaignId)
+        .select('contact_id'),
+    )
+    .execute();
+  if (elsewhere.length === 0) return;
+  const taken = new Set(elsewhere.map(({ contact_id }) => contact_id));
+  const detail = 'belongs to another campaign, or to somebody by hand';
+  throw invalidInput(
+    contactIds.flatMap((id, index) => (taken.has(id) ? [{ pointer: `/contact_ids/${index}`, detail }] : [])),
+  );
 }
 
 async function unassignedContacts(tx: Tx, source: string | null): Promise<string[]> {

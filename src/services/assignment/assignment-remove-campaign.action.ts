@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { defineAction } from '../actions/action.ts';
 import { subjectName } from '../actions/subject-names.queries.ts';
 import { openAssignments } from './assignment-access.service.ts';
-import { lockCampaign, lockMember } from './campaign.repository.ts';
-import { removeMember } from './campaign-pool.service.ts';
+import { lockCampaign, lockMember } from './campaign/campaign.repository.ts';
+import { removeMember } from './campaign/campaign-pool.service.ts';
 import { uuid } from '../../platform/value-schemas.ts';
 
 const removeCampaignPayload = z.strictObject({ user_id: uuid, campaign_id: uuid });

@@ -8,7 +8,7 @@ import { auditAssigned } from './assignment-audit.service.ts';
 import type { DrainResult } from '../../workflows/assignment/assignment-drain.contract.ts';
 import { queueOutlook } from './assignment-queue.queries.ts';
 import { enqueueContacts, leaveQueue, waitingContacts } from './assignment-queue.service.ts';
-import { loadPool, lockCampaign, lockExistingCampaign } from './campaign.repository.ts';
+import { loadPool, lockCampaign, lockExistingCampaign } from './campaign/campaign.repository.ts';
 
 /** A contact without an owner that the rule is to assign. */
 export interface AutoAssignRequest {

@@ -7,7 +7,7 @@ import { read, readAll } from '../../platform/database/read.ts';
 import type { ReadDeps } from '../../platform/database/read.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { openAssignmentsQuery, readAssignments } from './assignment-access.service.ts';
-import { membershipsOf } from './campaign.queries.ts';
+import { membershipsOf } from './campaign/campaign.queries.ts';
 
 type Deps = ReadDeps;
 

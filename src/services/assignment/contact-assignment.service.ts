@@ -6,8 +6,8 @@ import { auditAssigned } from './assignment-audit.service.ts';
 import { autoAssignContacts } from './auto-assign.service.ts';
 import type { AutoAssignRequest } from './auto-assign.service.ts';
 import { leaveQueue } from './assignment-queue.service.ts';
-import { lockCampaign } from './campaign.repository.ts';
-import { assertActiveUser, assertMember } from './campaign-pool.service.ts';
+import { lockCampaign } from './campaign/campaign.repository.ts';
+import { assertActiveUser, assertMember } from './campaign/campaign-pool.service.ts';
 import { lastOwners, lockContacts, releaseAssignments } from './contact.repository.ts';
 import type { LockedContact } from './contact.repository.ts';
 

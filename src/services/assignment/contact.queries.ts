@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { CompiledQuery } from 'kysely';
+import { rolePermissionFor } from '../../domain/identity/access.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
@@ -9,17 +10,20 @@ import { read } from '../../platform/database/read.ts';
 import type { ReadDeps } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import { readAssignments } from './assignment-access.service.ts';
+import { visibleContacts } from './visible-rows.queries.ts';
 
 type Deps = ReadDeps;
 
-/** Contacts that are not deleted, with their owner; `c` is the row of `contacts`. */
-function contactsQuery() {
+/** Contacts that are not deleted and that the actor may see, with their owner; `c` is the row of `contacts`. */
+function contactsQuery(actor: Actor) {
+  const visible = visibleContacts(actor);
   return kysely
     .selectFrom('contacts as c')
     .leftJoin('user_contact_assignment as a', (join) =>
       join.onRef('a.contact_id', '=', 'c.id').on('a.released_at', 'is', null),
     )
     .where('c.deleted_at', 'is', null)
+    .$if(visible !== null, (contacts) => contacts.where(visible ?? sql<boolean>`true`))
     .select(['c.id', 'c.name', 'c.email', 'c.phone_number', 'c.company', 'c.source', 'c.notes', 'a.user_id'])
     .select(['c.created_by', 'c.created_at', 'c.updated_at', 'c.version'])
     .select(
@@ -36,9 +40,9 @@ interface ContactFilter {
   readonly user_id: string | undefined;
 }
 
-/** Reads a page of contacts, newest first: one row more than the page. */
+/** Reads a page of the contacts that the actor may see, newest first: one row more than the page. */
 export async function loadContacts(deps: Deps, actor: Actor, { text, source, user_id }: ContactFilter, page: Page) {
-  const list = contactsQuery()
+  const list = contactsQuery(actor)
     .where((eb) => eb.and({ 'c.source': source, 'a.user_id': user_id }))
     .$call(newestFirst(page, { time: 'c.created_at', id: 'c.id' }));
   return readContacts(deps, actor, text === undefined ? list : list.where(containsText(text)));
@@ -50,16 +54,19 @@ function containsText(text: string) {
     or c.company ilike ${pattern})`;
 }
 
-/** Reads one contact. @throws Problem 404. */
+/** Reads one contact that the actor may see. @throws Problem 404. */
 export async function loadContact(deps: Deps, actor: Actor, id: string) {
-  const [contact] = await readContacts(deps, actor, contactsQuery().where('c.id', '=', id));
+  const [contact] = await readContacts(deps, actor, contactsQuery(actor).where('c.id', '=', id));
   if (contact === undefined) throw notFound('contact');
   return contact;
 }
 
-/** Owners are visible to actors who may see assignments; other actors see only which contacts are their own. */
+/**
+ * Owners are visible to actors who may see assignments, and of the contacts that are visible by ownership or a campaign; other
+ * actors see only which contacts are their own.
+ */
 function readContacts<Row>(deps: Deps, actor: Actor, statement: { compile(): CompiledQuery<Row> }): Promise<Row[]> {
-  return actor.permissions.includes('assignment:read')
+  return actor.permissions.includes('assignment:read') || rolePermissionFor(actor, 'contact:read') === undefined
     ? readAssignments(deps, actor, statement)
     : read(deps.db, actor, statement);
 }

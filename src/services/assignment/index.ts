@@ -2,5 +2,6 @@
 export { openAssignments } from './assignment-access.service.ts';
 export { reassignFromDeactivated } from './assignment-batch.service.ts';
 export { wakeQueuesOfUser } from './assignment-queue.service.ts';
-export { joinCampaigns } from './campaign-pool.service.ts';
-export type { MemberSettings } from './campaign-pool.service.ts';
+export { joinCampaigns } from './campaign/campaign-pool.service.ts';
+export type { MemberSettings } from './campaign/campaign-pool.service.ts';
+export { decideAccess } from './resource-access.service.ts';

@@ -6,7 +6,7 @@ import { read } from '../../platform/database/read.ts';
 import type { ReadDeps } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import { readAssignments } from './assignment-access.service.ts';
-import { poolQuery } from './campaign.queries.ts';
+import { poolQuery } from './campaign/campaign.queries.ts';
 
 type Deps = ReadDeps;
 

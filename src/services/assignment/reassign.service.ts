@@ -2,7 +2,7 @@ import type { ContactOutcome } from '../../domain/assignment/assignment.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { enqueueContacts } from './assignment-queue.service.ts';
 import { autoAssignContacts } from './auto-assign.service.ts';
-import { lockExistingCampaign } from './campaign.repository.ts';
+import { lockExistingCampaign } from './campaign/campaign.repository.ts';
 import { releaseAssignments } from './contact.repository.ts';
 import { assignTo } from './contact-assignment.service.ts';
 

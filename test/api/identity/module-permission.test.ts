@@ -64,6 +64,21 @@ describe('module permissions', () => {
     });
   });
 
+  it('S4-26: are not given to, changed for, or taken from somebody with more rights', async () => {
+    const provider = await newMember(app, admin, ['role-provider-admin']);
+    const of = `/api/v1/users/${admin.user_id}/agent-permissions`;
+    const refused = { status: 403, body: { code: 'user.exceeds-own' } };
+    expect(await callProven(app, provider, 'POST', of, { body: { agent_name: 'audio_recording', can_read: true } })).toMatchObject(refused);
+    const second = await newMember(app, admin, ['role-super-admin']);
+    const given = await callProven(app, second, 'POST', of, { body: { agent_name: 'audio_recording', can_read: true } });
+    expect(given.status).toBe(201);
+    const change = { headers: { 'if-match': '"1"' }, body: { can_delete: true } };
+    expect(await callProven(app, provider, 'PUT', `${of}/audio_recording`, change)).toMatchObject(refused);
+    expect(await callProven(app, provider, 'DELETE', `${of}/audio_recording`)).toMatchObject(refused);
+    const [role] = (await app.call('GET', '/admin/roles', { token: admin.token })).body.items.filter(({ code }: { code: string }) => code === 'role-junior-agent');
+    expect(await callProven(app, provider, 'POST', `/admin/users/${admin.user_id}/roles`, { body: { role_id: role.id } })).toMatchObject(refused);
+  });
+
   it('are refused without token or permission, in another tenant, for oneself, and for invalid input', async () => {
     const body = { agent_name: 'pdf_processing' };
     expect((await app.call('GET', path())).status).toBe(401);

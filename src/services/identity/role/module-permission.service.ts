@@ -4,7 +4,7 @@ import { ModulePermissionEntity } from '../../../entities/identity/role.entity.t
 import { lockOne, toRow } from '../../../platform/database/entity-row.ts';
 import { assertVersion } from '../../../platform/row-version.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
-import { assertNotSelf } from './effective-rights.service.ts';
+import { assertNotSelf, assertNotStronger, lockRights } from './effective-rights.service.ts';
 import { modulePermissionColumns as columns } from './module-permission.queries.ts';
 import { assertUserExists } from '../user.repository.ts';
 
@@ -16,11 +16,11 @@ const resource_type = 'user_agent_permission';
 /**
  * Lets a person use a software module.
  *
- * @throws Problem `role.own-rights` for oneself, 404 for a person who is not there or was deleted; the database's unique
- *   violation (409) when there is a permission for the module already.
+ * @throws Problem `role.own-rights` for oneself, `user.exceeds-own` for somebody stronger, 404 for a person who is not there or was
+ *   deleted; the database's unique violation (409) when there is a permission for the module already.
  */
 export async function grantModulePermission(tx: Tx, userId: string, grant: ModuleGrant) {
-  assertNotSelf(tx, userId);
+  await assertMayGrant(tx, userId);
   await assertUserExists(tx, userId);
   const permission = tx.em.create(ModulePermissionEntity, { ...grant, user_id: userId, granted_by: tx.actor.user_id });
   await tx.flush();
@@ -38,7 +38,7 @@ export async function grantModulePermission(tx: Tx, userId: string, grant: Modul
 /**
  * Replaces what a person may do in a module.
  *
- * @throws Problem `role.own-rights` for oneself, 404, `resource.version-mismatch`.
+ * @throws Problem `role.own-rights` for oneself, `user.exceeds-own` for somebody stronger, 404, `resource.version-mismatch`.
  */
 export async function replaceModulePermission(
   tx: Tx,
@@ -47,7 +47,7 @@ export async function replaceModulePermission(
   version: number,
   values: ModulePermissionValues,
 ) {
-  assertNotSelf(tx, userId);
+  await assertMayGrant(tx, userId);
   const permission = assertVersion(await lockModulePermission(tx, userId, module), version);
   const old_values = toRow(permission, columns);
   tx.em.assign(permission, { ...values, granted_by: tx.actor.user_id });
@@ -63,6 +63,13 @@ export async function replaceModulePermission(
   return withExpiry(toRow(permission, columns));
 }
 
+/** Nobody decides on the rights of their own, or of somebody who has more of them (S4-26). */
+async function assertMayGrant(tx: Tx, userId: string): Promise<void> {
+  assertNotSelf(tx, userId);
+  await lockRights(tx);
+  await assertNotStronger(tx, userId);
+}
+
 function withExpiry<Row extends Pick<ModuleGrant, 'expires_at'>>(row: Row) {
   return { ...row, is_expired: !isInForce(row, Date.now()) };
 }
@@ -70,10 +77,10 @@ function withExpiry<Row extends Pick<ModuleGrant, 'expires_at'>>(row: Row) {
 /**
  * Takes a module from a person.
  *
- * @throws Problem `role.own-rights` for oneself, 404.
+ * @throws Problem `role.own-rights` for oneself, `user.exceeds-own` for somebody stronger, 404.
  */
 export async function revokeModulePermission(tx: Tx, userId: string, module: SoftwareModule): Promise<void> {
-  assertNotSelf(tx, userId);
+  await assertMayGrant(tx, userId);
   const permission = await lockModulePermission(tx, userId, module);
   const old_values = toRow(permission, columns);
   tx.em.remove(permission);

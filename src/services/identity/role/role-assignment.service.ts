@@ -3,7 +3,7 @@ import { rightsOfRoles } from '../../../domain/identity/role-hierarchy.ts';
 import type { RoleMap } from '../../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { assignmentEnd } from './active-role.queries.ts';
-import { Problem, notFound } from '../../../platform/problem.ts';
+import { Problem, notFound, taken } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { assertSuperAdminRemains, lockRights, assertWithinOwnRights, assertNotSelf, assertNotStronger, ownRights, recomputeRights } from './effective-rights.service.ts';
 import { recordAct } from '../account-act/account-act.repository.ts';
@@ -50,12 +50,13 @@ export async function assertMayAssignRoles(tx: Tx): Promise<void> {
  * gives a say in approvals stands behind the account from now on (R1).
  *
  * @param authority the approved request that it is assigned on, if any.
- * @throws Problem when the actor lacks a permission of the role, is the person, or the role is held already.
+ * @throws Problem when the actor lacks a permission of the role, is the person or weaker than the person, or the role is held already.
  */
 export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, authority: ActAuthority | null = null) {
   assertNotSelf(tx, userId);
   await lockRights(tx);
   await assertUserExists(tx, userId);
+  await assertNotStronger(tx, userId);
   const roles = await loadRoles(tx);
   if (!roles.has(grant.role_id)) throw notFound('role');
   await assertWithinOwnRights(tx, rightsOfRoles(roles, [grant.role_id]).permissions);
@@ -126,10 +127,7 @@ async function openAssignment(tx: Tx, userId: string, grant: RoleGrant, approval
     .returning(columns)
     .executeTakeFirst();
   if (assigned === undefined) {
-    throw new Problem({
-      code: 'resource.conflict',
-      detail: 'The user holds this role already; remove it first to change its times.',
-    });
+    throw taken('role_id', 'The user holds this role already; remove it first to change its times.');
   }
   await recomputeRights(tx, userId);
   tx.audit({

@@ -1,11 +1,11 @@
 import { sql } from 'kysely';
 import type { Selectable } from 'kysely';
-import { CampaignEntity } from '../../entities/assignment/campaign.entity.ts';
-import type { CastellanSchema } from '../../entities/kysely-schema.ts';
-import { now } from '../../entities/shared/column-types.ts';
-import { toRow } from '../../platform/database/entity-row.ts';
-import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { Problem } from '../../platform/problem.ts';
+import { CampaignEntity } from '../../../entities/assignment/campaign.entity.ts';
+import type { CastellanSchema } from '../../../entities/kysely-schema.ts';
+import { now } from '../../../entities/shared/column-types.ts';
+import { toRow } from '../../../platform/database/entity-row.ts';
+import type { Tx } from '../../../platform/database/unit-of-work.ts';
+import { Problem } from '../../../platform/problem.ts';
 import { campaignColumns } from './campaign.queries.ts';
 import { endedMembership, lockCampaignForChange } from './campaign.repository.ts';
 

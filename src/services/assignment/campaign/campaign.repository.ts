@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
-import type { PoolMember } from '../../domain/assignment/auto-assign.ts';
-import { CampaignEntity } from '../../entities/assignment/campaign.entity.ts';
-import { lockOne } from '../../platform/database/entity-row.ts';
-import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { notFound } from '../../platform/problem.ts';
-import { assertVersion, nextVersion } from '../../platform/row-version.ts';
+import type { PoolMember } from '../../../domain/assignment/auto-assign.ts';
+import { CampaignEntity } from '../../../entities/assignment/campaign.entity.ts';
+import { lockOne } from '../../../platform/database/entity-row.ts';
+import type { Tx } from '../../../platform/database/unit-of-work.ts';
+import { notFound } from '../../../platform/problem.ts';
+import { assertVersion, nextVersion } from '../../../platform/row-version.ts';
 import { poolStatement } from './campaign.queries.ts';
 
 /**

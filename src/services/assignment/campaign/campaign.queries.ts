@@ -1,14 +1,15 @@
 import { sql } from 'kysely';
-import type { PoolMember } from '../../domain/assignment/auto-assign.ts';
-import type { Actor } from '../../domain/shared/actor.ts';
-import type { CampaignStatus } from '../../entities/assignment/campaign.entity.ts';
-import { kysely } from '../../entities/kysely-schema.ts';
-import { newestFirst } from '../../platform/database/keyset-page.ts';
-import type { Page } from '../../platform/database/keyset-page.ts';
-import { read } from '../../platform/database/read.ts';
-import type { ReadDeps } from '../../platform/database/read.ts';
-import { notFound } from '../../platform/problem.ts';
-import { readAssignments } from './assignment-access.service.ts';
+import type { PoolMember } from '../../../domain/assignment/auto-assign.ts';
+import type { Actor } from '../../../domain/shared/actor.ts';
+import type { CampaignStatus } from '../../../entities/assignment/campaign.entity.ts';
+import { kysely } from '../../../entities/kysely-schema.ts';
+import { newestFirst } from '../../../platform/database/keyset-page.ts';
+import type { Page } from '../../../platform/database/keyset-page.ts';
+import { read } from '../../../platform/database/read.ts';
+import type { ReadDeps } from '../../../platform/database/read.ts';
+import { notFound } from '../../../platform/problem.ts';
+import { readAssignments } from '../assignment-access.service.ts';
+import { visibleCampaigns } from '../visible-rows.queries.ts';
 
 /** The columns that people write. */
 export const campaignColumns = ['name', 'description', 'channel', 'status', 'starts_on', 'ends_on'] as const;
@@ -21,10 +22,12 @@ function campaignsQuery() {
     .select(['id', ...campaignColumns, 'created_by', 'created_at', 'updated_at', 'version']);
 }
 
-/** A page of campaigns, newest first. */
-export function campaignList({ status, ...page }: Page & { readonly status?: CampaignStatus | undefined }) {
+/** A page of the campaigns that the actor may see, newest first. */
+export function campaignList(actor: Actor, { status, ...page }: Page & { readonly status?: CampaignStatus | undefined }) {
+  const visible = visibleCampaigns(actor);
   return campaignsQuery()
     .where((eb) => eb.and({ status }))
+    .$if(visible !== null, (list) => list.where(visible ?? sql<boolean>`true`))
     .$call(newestFirst(page));
 }
 

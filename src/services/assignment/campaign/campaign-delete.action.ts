@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { kysely } from '../../entities/kysely-schema.ts';
-import { notFound } from '../../platform/problem.ts';
-import { defineAction, onlyExistence } from '../actions/action.ts';
-import { subjectName } from '../actions/subject-names.queries.ts';
-import { openAssignments } from './assignment-access.service.ts';
+import { kysely } from '../../../entities/kysely-schema.ts';
+import { notFound } from '../../../platform/problem.ts';
+import { defineAction, onlyExistence } from '../../actions/action.ts';
+import { subjectName } from '../../actions/subject-names.queries.ts';
+import { openAssignments } from '../assignment-access.service.ts';
 import { deleteCampaign } from './campaign.service.ts';
-import { rowVersion } from '../../platform/row-version-input.ts';
-import { uuid } from '../../platform/value-schemas.ts';
+import { rowVersion } from '../../../platform/row-version-input.ts';
+import { uuid } from '../../../platform/value-schemas.ts';
 
 const campaignDeletePayload = z.strictObject({ campaign_id: uuid, version: rowVersion });
 

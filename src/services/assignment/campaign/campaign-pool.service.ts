@@ -1,19 +1,12 @@
 import { sql } from 'kysely';
-import { Problem, notFound } from '../../platform/problem.ts';
-import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { nextVersion } from '../../platform/row-version.ts';
+import type { CampaignPermissions } from '../../../domain/assignment/campaign-permission.ts';
+import { Problem, notFound } from '../../../platform/problem.ts';
+import type { Tx } from '../../../platform/database/unit-of-work.ts';
+import { nextVersion } from '../../../platform/row-version.ts';
 import { endedMembership, lockCampaign, lockMember } from './campaign.repository.ts';
 
-/** What a person may do in a campaign (S3-8). */
-interface MemberPermissions {
-  readonly can_view: boolean;
-  readonly can_edit: boolean;
-  readonly can_send: boolean;
-  readonly can_manage: boolean;
-}
-
 /** What a member may do, and how contacts are assigned to the member. */
-export interface MemberSettings extends MemberPermissions {
+export interface MemberSettings extends CampaignPermissions {
   readonly weight: number;
   readonly max_open_contacts: number | null;
   readonly auto_assign: boolean;

@@ -1,0 +1,38 @@
+import type { Answer } from './api.ts';
+import { eventually } from './eventually.ts';
+import { asSuperuser } from './superuser.ts';
+import type { HasDatabase } from './superuser.ts';
+
+/** Rows of tables that were fetched so far, by whatever plan. */
+async function rowsFetched(app: HasDatabase, tables: readonly string[]): Promise<number> {
+  await endConnections(app);
+  const [row] = await asSuperuser<{ fetched: string }>(
+    app,
+    `select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) as fetched
+    from pg_stat_user_tables where relname = any($1::text[])`,
+    [tables],
+  );
+  return Number(row?.fetched);
+}
+
+/** A backend tells what it has counted some seconds later, or when it ends: then before it leaves the list of activity. */
+async function endConnections(app: HasDatabase): Promise<void> {
+  const others = "datname = current_database() and usename <> current_user and backend_type = 'client backend'";
+  const ended = await asSuperuser<{ pid: number }>(app, `select pid, pg_terminate_backend(pid) from pg_stat_activity where ${others}`);
+  const pids = ended.map(({ pid }) => pid);
+  const left = () => asSuperuser(app, 'select pid from pg_stat_activity where pid = any($1::int[])', [pids]);
+  await eventually(left, (rows) => rows.length === 0);
+}
+
+/**
+ * How many rows PostgreSQL fetches for a request, as it counts them itself: what a plan costs, whatever the machine.
+ *
+ * @param tables nothing else may read from them meanwhile.
+ * @throws when the request is not answered by 200.
+ */
+export async function rowsRead(app: HasDatabase, tables: readonly string[], request: () => Promise<Answer>): Promise<number> {
+  const before = await rowsFetched(app, tables);
+  // The process notices a moment later that its connections have ended; what it refuses until then reads nothing.
+  await eventually(request, ({ status }) => status === 200);
+  return (await rowsFetched(app, tables)) - before;
+}
