@@ -7,6 +7,7 @@ import { traceRequest } from '../platform/observability/tracing.ts';
 import type { ApiDeps } from './deps.ts';
 import { routes } from './routes.ts';
 import { answerConditionalGet } from './http/conditional-get.ts';
+import { keepFixedPaths } from './http/fixed-paths.ts';
 import { jsonBody } from './http/json-body.ts';
 import { mediaType } from './http/media-type.ts';
 import { problemDetails } from './http/problem-details.ts';
@@ -99,6 +100,7 @@ export function createApp(deps: ApiDeps): Koa<RequestState> {
     const detail = ctx.status === 405 ? 'The Allow header lists the supported methods.' : 'This method is unknown.';
     throw new Problem({ code: 'request.method-not-allowed', detail });
   });
+  app.use(keepFixedPaths(router));
   app.use(index.routes());
   app.use(router.routes());
   app.use(router.allowedMethods());

@@ -18,17 +18,15 @@ export interface CsvRowFormat<Column extends string, Row> {
   readonly columns: readonly Column[];
   /** The schema of the same fields in a JSON body: it alone decides what is valid and how it is normalized. */
   readonly schema: z.ZodType<Row>;
-  /** Columns of whole numbers without a sign, which are numbers in JSON. */
-  readonly numbers?: readonly Column[];
-  /** What is reported about a cell that the schema refuses, where it isn't the message of the schema. */
-  readonly details: Readonly<Partial<Record<Column, string>>>;
+  /** Columns of whole numbers without a sign, which are numbers in JSON, with what is reported about a cell that holds anything else. */
+  readonly numbers?: Readonly<Partial<Record<Column, string>>>;
 }
 
 type Body<Column extends string> = Partial<Record<Column, string | number>>;
 
 /** The apostrophe that an export puts before what a spreadsheet would run as a formula (OWASP, CSV injection). */
 const formulaGuard = /^'(?=[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])/;
-const wholeNumber = /^\d{1,15}$/;
+const wholeNumber = /^\d+$/;
 
 /**
  * Makes the reader of the rows of a file: the cells become the object that a JSON body would be. Surrounding blanks and the
@@ -40,9 +38,9 @@ export function csvRowReader<Column extends string, Row>(
   format: CsvRowFormat<Column, Row>,
   header: readonly string[],
 ): (record: readonly (string | undefined)[]) => CsvRowResult<Column, Row> {
-  const { columns, schema, numbers = [] } = format;
+  const { columns, schema, numbers = {} } = format;
   const fields = columns
-    .map((column) => ({ column, index: header.indexOf(column), isNumber: numbers.includes(column) }))
+    .map((column) => ({ column, index: header.indexOf(column), isNumber: column in numbers }))
     .filter(({ index }) => index !== -1);
 
   return (record) => {
@@ -62,7 +60,7 @@ export function csvRowReader<Column extends string, Row>(
 
 /** The first fault of each column: those of cells in the order of the columns, then fields that are missing. */
 function faultsOf<Column extends string>(
-  { columns, details }: Pick<CsvRowFormat<Column, unknown>, 'columns' | 'details'>,
+  { columns, numbers }: Pick<CsvRowFormat<Column, unknown>, 'columns' | 'numbers'>,
   body: Body<Column>,
   issues: readonly z.core.$ZodIssue[],
 ): CsvFault<Column>[] {
@@ -72,7 +70,9 @@ function faultsOf<Column extends string>(
       return [{ column, detail: 'holds a character that cannot be stored' }];
     }
     const issue = issues.find(({ path: [name] }) => name === column);
-    return issue === undefined ? [] : [{ column, detail: detailOf(issue, value, details[column]) }];
+    if (issue === undefined) return [];
+    const noNumber = typeof value === 'string' ? numbers?.[column] : undefined;
+    return [{ column, detail: noNumber ?? issue.message }];
   };
   const isPresent = (column: Column) => body[column] !== undefined;
   return [...columns.filter(isPresent), ...columns.filter((column) => !isPresent(column))].flatMap(faultOf);
@@ -82,10 +82,4 @@ function faultsOf<Column extends string>(
 export function cellText(cell: string | undefined): string {
   if (cell === undefined) return '';
   return (cell.startsWith("'") ? cell.replace(formulaGuard, '') : cell).trim();
-}
-
-function detailOf(issue: z.core.$ZodIssue, value: unknown, detail: string | undefined): string {
-  if (value === undefined) return issue.code === 'invalid_type' ? 'is missing' : issue.message;
-  if (issue.code === 'too_big' && issue.origin === 'string') return `has at most ${issue.maximum} characters`;
-  return detail ?? issue.message;
 }

@@ -18,6 +18,15 @@ export function inputIssues(prefix: string, error: z.ZodError): ProblemIssue[] {
 }
 
 /**
+ * The problem of a body that refers to something that is not there (422): its address is right, so 404 would mislead.
+ *
+ * @param thing what it would be, e.g. `role`.
+ */
+export function unknownReference(pointer: string, thing: string): Problem {
+  return invalidInput([{ pointer, detail: `There is no such ${thing}.` }]);
+}
+
+/**
  * The problem of JSON that breaks its schema (422). Where one rule is violated, its words are the detail: a sentence as it is,
  * anything else after the name of its field.
  */
@@ -31,5 +40,5 @@ export function invalidInput(errors: readonly ProblemIssue[]): Problem {
 function sentenceOf({ pointer, detail }: ProblemIssue): string {
   if (/^\p{Lu}/u.test(detail)) return detail;
   const field = pointer.split('/').findLast((part) => !/^\d*$/.test(part)) ?? 'body';
-  return `${field} ${detail}.`;
+  return /[.!?…]$/.test(detail) ? `${field} ${detail}` : `${field} ${detail}.`;
 }

@@ -5,6 +5,8 @@ import type { ProblemCode } from '../domain/shared/problem-codes.ts';
 export interface ProblemIssue {
   readonly pointer: string;
   readonly detail: string;
+  /** Names the rule for programs that have words of their own for it. */
+  readonly code?: string;
 }
 
 interface ProblemInit {

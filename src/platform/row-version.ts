@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
+import { sameJson } from '../domain/shared/canonical.ts';
 import { Problem } from './problem.ts';
 
 /** The strong entity tag of a versioned resource (RFC 9110 section 8.8.3). */
@@ -42,6 +43,20 @@ export function expectedVersion(ifMatch: string | null): number {
 export function assertVersion<Row extends { readonly version: number }>(row: Row, version: number): Row {
   if (row.version === version) return row;
   throw new Problem({ ...staleRow, members: { current_version: row.version } });
+}
+
+/**
+ * Refuses a change that leaves everything as it is, so that it makes neither a version nor an entry in a history: the route
+ * answers 200 with what is there (U-22).
+ *
+ * @param changes what is left out, or undefined, stays.
+ * @throws Problem `resource.unchanged`.
+ */
+export function assertChanges(before: object, changes: object, thing: string): void {
+  const present = before as Readonly<Record<string, unknown>>;
+  const given = Object.entries(changes).filter(([, value]) => value !== undefined);
+  if (given.some(([name, value]) => !sameJson(value, present[name]))) return;
+  throw new Problem({ code: 'resource.unchanged', detail: `The ${thing} is like this already.` });
 }
 
 /**

@@ -146,5 +146,8 @@ function isCountry(code: string): boolean {
 /** Country code of ISO 3166-1, two letters (X-20). */
 export const countryCode = z.string().refine(isCountry, 'must be a country code of ISO 3166-1, such as IN');
 
+/** Schemas of members that run with the clock, such as the seconds since something: GET shows another value a moment later. */
+export const clockValues = z.registry();
+
 /** The `:id` of a path. */
 export const idParams = z.object({ id: uuid });

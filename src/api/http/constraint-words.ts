@@ -13,22 +13,24 @@ export interface ConstraintSubject {
 
 /** Constraints whose name does not say their field. */
 const fieldsByConstraint: Readonly<Record<string, string>> = {
-  admin_activities_follow_up_key: 'tasks',
   admin_approval_policies_place_key: 'action',
   admin_feature_flags_place_key: 'key',
+  admin_queues_source_key: 'source_name',
   ck_activity_amount: 'amount',
   ck_activity_status: 'status',
   ck_activity_type: 'type',
   uq_user_date: 'date',
   uq_user_week: 'week_start',
+  user_agent_permissions_user_agent_key: 'agent_name',
+  users_tenant_phone_key: 'phone_number',
 };
 
-/** Constraints are named `<table>_<field>_key`, `…_fk` or `…_check`; a field may be without its `_id` or `_minor`. */
+/** Constraints are named `<table>_<field>_key`, `…_fk`, `…_fkey` or `…_check`; a field may be without its `_id` or `_minor`. */
 export function subjectOf(table: string | undefined, constraint: string | undefined): ConstraintSubject | null {
   const entity = Object.entries(entitiesByTable).find(([name]) => name === table)?.[1];
   if (table === undefined || entity === undefined) return null;
   const known = fieldsByConstraint[constraint ?? ''];
-  const part = /^(?:tenant_)?(\w+)_(?:key|fk|check)$/.exec(constraint?.slice(table.length + 1) ?? '')?.[1];
+  const part = /^(?:tenant_(?!id_))?(\w+)_(?:key|fk|fkey|check)$/.exec(constraint?.slice(table.length + 1) ?? '')?.[1];
   const columns: object = entity.properties;
   const isNamed = constraint?.startsWith(`${table}_`) === true && part !== undefined;
   const column = isNamed ? [part, `${part}_id`, `${part}_minor`].find((name) => name in columns) : undefined;

@@ -5,7 +5,8 @@ import { mediaType } from './media-type.ts';
 import type { RequestState } from './request-context.ts';
 
 /**
- * Parses JSON bodies once a request: a body that is there already stays, and one that was refused is refused again.
+ * Parses JSON bodies once a request: a body that is there already stays, and one that was refused is refused again. An empty
+ * one is an object without members.
  *
  * @throws Problem `request.too-large` or `request.malformed`.
  */
@@ -15,6 +16,8 @@ export function jsonBody(limitKb: number): Middleware<RequestState> {
     // Spares nearly every request the search through all types that are JSON.
     detectJSON: ({ request }) => mediaType(request) === 'application/json',
     jsonLimit: `${limitKb}kb`,
+    // A text or a number is JSON too; that it is no object is said by the schema of the route.
+    jsonStrict: false,
     onError: (error, ctx) => {
       const { state } = ctx as typeof ctx & { state: RequestState };
       state.bodyProblem = bodyProblem(error, limitKb);
@@ -23,7 +26,10 @@ export function jsonBody(limitKb: number): Middleware<RequestState> {
   });
   return async (ctx, next) => {
     if (ctx.state.bodyProblem !== undefined) throw ctx.state.bodyProblem;
-    await parse(ctx, next);
+    await parse(ctx, async () => {
+      if (ctx.request.rawBody === '') ctx.request.body = {};
+      await next();
+    });
   };
 }
 

@@ -50,12 +50,21 @@ function queryOf(route: Route): z.ZodType | undefined {
 }
 
 /** What could not be stored is refused here for all routes, whether it is to be kept or searched for. */
-function assertStorable({ body }: Route, { querystring, query, request }: Context): void {
-  const inQuery = querystring.includes('%00') ? unstorableParts({ query }) : [];
+function assertStorable(route: Route, { querystring, query, request }: Context): void {
+  const { body } = route;
+  const inQuery = querystring.includes('%00') ? unstorableParts({ query: readPart(route, query) }) : [];
   const isSuspect = request.rawBody === undefined || mayBeUnstorable(request.rawBody);
   const inBody = body !== undefined && isSuspect ? unstorableParts(request.body) : [];
   const parts = [...inQuery, ...inBody];
   if (parts.length > 0) throw invalidInput(parts);
+}
+
+/** The part of a query that the route looks at. */
+function readPart(route: Route, query: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const schema = queryOf(route);
+  const isAllRead = !isOpenedFromMessage(route) || (schema !== undefined && !(schema instanceof z.ZodObject));
+  const names = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  return Object.fromEntries(Object.entries(query).filter(([name]) => isAllRead || names.includes(name)));
 }
 
 function issuesOf(prefix: string, result: z.ZodSafeParseResult<unknown> | undefined): ProblemIssue[] {

@@ -18,7 +18,7 @@ export class RouteIndex {
 
   add(method: Route['method'], path: string, run: Middleware<RequestState>): void {
     if (path.includes(':')) this.#patternsOf(method, path)[method](path, run);
-    else this.#literals.set(`${method.toUpperCase()} ${path}`, run);
+    else this.#literals.set(`${method.toUpperCase()} ${path.toLowerCase()}`, run);
   }
 
   /** To be called when all routes are there. */
@@ -26,7 +26,7 @@ export class RouteIndex {
     const patterns = new Map([...this.#patterns].map(([key, router]) => [key, router.routes()]));
     return (ctx, next): unknown => {
       const { method, path } = ctx;
-      const run = this.#literals.get(`${method} ${path}`) ?? patterns.get(patternKey(method, path));
+      const run = this.#literals.get(`${method} ${path.toLowerCase()}`) ?? patterns.get(patternKey(method, path));
       return run === undefined ? next() : run(ctx, next);
     };
   }

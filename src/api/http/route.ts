@@ -91,7 +91,7 @@ export interface HandlerContext<Params, Query, Body> extends Input<Params, Query
   /** The body of a route with `uploads`, unread; empty for others. */
   readonly upload: Readable;
   /** The request as it was sent, for signatures over it; the text is empty for routes with `uploads`. */
-  readonly raw: { readonly body: string; readonly headers: IncomingHttpHeaders };
+  readonly raw: { readonly method: string; readonly body: string; readonly headers: IncomingHttpHeaders };
 }
 
 /** The headers of a 304 to a caller's request; null where there is no answer whose tag could still hold. */

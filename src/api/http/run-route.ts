@@ -60,7 +60,7 @@ export function runRoute(route: Route, deps: ApiDeps, routes: readonly Route[]):
         throw new Problem({ code: 'resource.version-required', detail: 'Send If-Match with the ETag you have read.' });
       }
       const request = { deps, route, actor, input, key, ctx, defaultStatus };
-      if (shown !== undefined && repeated.length > 0) assertRepeats(repeated, (await show(request, shown)).body);
+      if (shown !== undefined && repeated.length > 0) assertRepeats(repeated, await show(request, shown), ctx.state.info.ifMatch);
       const answer = await answerOnce(request).catch((error: unknown) => {
         if (shown === undefined || toProblem(error).code !== 'resource.unchanged') throw error;
         return show(request, shown);
@@ -294,7 +294,7 @@ function contextOf({ deps, route, actor, ctx }: Request, gate: GateLevel) {
     gate,
     scope: actor,
     upload: route.uploads === undefined ? Readable.from([]) : ctx.req,
-    raw: { body: ctx.request.rawBody ?? '', headers: ctx.req.headers },
+    raw: { method: ctx.method, body: ctx.request.rawBody ?? '', headers: ctx.req.headers },
     read: <Row>(query: { compile(): CompiledQuery<Row> }) => read(deps.db, actor, query),
   };
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { activityTypes } from '../../domain/tracker/tracker-scoring.ts';
 import { meetingOutcomes, meetingTypes } from '../../entities/tracker/meeting.entity.ts';
 import { pageQuery } from '../../platform/database/keyset-page.ts';
 import { dayInput, lineText, timestamp, timestampInput } from '../../platform/value-schemas.ts';
+import { activityType } from './activity.schemas.ts';
 import { freeText, ownedFields, queryId, rowId, rowTimestamps } from './tracker.schemas.ts';
 
 const longText = freeText(20_000).nullable();
@@ -62,7 +62,7 @@ export const MeetingFollowUps = z.strictObject({
     .array(
       z.strictObject({
         line: z.int().min(1).max(1000).describe('Line of follow_up_tasks, from 1'),
-        type: z.enum(activityTypes),
+        type: activityType,
         date: dayInput,
       }),
     )

@@ -22,6 +22,14 @@ const newStage = z.strictObject({
   required_fields: stageFields.required_fields.default([]),
 });
 
+/** The stages of a pipeline have different names, whatever their case. */
+function reportRepeatedNames(stages: readonly { readonly name: string }[], { addIssue }: z.RefinementCtx): void {
+  const names = stages.map((stage) => stage.name.toLowerCase());
+  names.forEach((lower, index) => {
+    if (names.indexOf(lower) < index) addIssue({ code: 'custom', path: [index, 'name'], message: 'is the name of an earlier stage' });
+  });
+}
+
 export const StageBody = z
   .object({
     id: rowId,
@@ -56,12 +64,12 @@ export const PipelineCreate = z
   .strictObject({
     name,
     is_default: z.boolean().default(false).describe('Replaces the current default'),
-    stages: z.array(newStage).min(1).max(50),
+    stages: z.array(newStage).min(1).max(50).superRefine(reportRepeatedNames),
   })
   .meta({ id: 'PipelineCreate' });
 
 export const PipelineUpdate = z
-  .strictObject({ name: name.optional(), is_default: z.literal(true).optional() })
+  .strictObject({ name: name.optional(), is_default: z.boolean().optional().describe('True replaces the current default') })
   .meta({ id: 'PipelineUpdate' });
 
 export const PipelineSummaryBody = z.object({

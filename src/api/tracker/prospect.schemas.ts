@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { prospectStatuses } from '../../domain/tracker/tracker-pipeline.ts';
-import { proseText, timestamp, uuid } from '../../platform/value-schemas.ts';
+import { clockValues, proseText, timestamp, uuid } from '../../platform/value-schemas.ts';
 import { prospectCreation, prospectFields } from '../../services/tracker/pipeline/prospect.payload.ts';
 import { rowId } from './tracker.schemas.ts';
 
@@ -19,9 +19,9 @@ export const ProspectBody = z
     status: prospectStatus,
     lost_reason: z.string().nullable(),
     stage_entered_at: timestamp,
-    seconds_in_stage: z.int().min(0).describe('Time since the last move, in seconds'),
+    seconds_in_stage: z.int().min(0).describe('Time since the last move, in seconds').register(clockValues),
     rots_at: timestamp.nullable().describe('Null where the prospect cannot rot'),
-    is_rotting: z.boolean(),
+    is_rotting: z.boolean().register(clockValues),
     weighted_value_minor: z.int().nullable(),
     created_at: timestamp,
     updated_at: timestamp,

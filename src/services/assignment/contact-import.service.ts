@@ -14,7 +14,6 @@ const maxImportRows = 2000;
 export const contactCsvFormat: CsvRowFormat<(typeof contactColumns)[number], ContactValues> = {
   columns: contactColumns,
   schema: contactCreation,
-  details: { email: 'is no e-mail address', phone_number: 'is no phone number' },
 };
 
 /** What an import has done. */
@@ -43,7 +42,7 @@ export function readContactFile(csv: string): ContactValues[] {
   if (records.length > maxImportRows) throw invalidInput([{ pointer: '/csv', detail: `has more than ${maxImportRows} lines` }]);
   const unknown = Object.keys(first).filter((column) => !isColumn(column));
   if (unknown.length > 0) {
-    throw invalidInput(unknown.map((column) => ({ pointer: '/csv', detail: `unknown column ${column.slice(0, 50)}` })));
+    throw invalidInput(unknown.map((column) => ({ pointer: '/csv', detail: `has the unknown column ${column.slice(0, 50)}` })));
   }
   const readRow = csvRowReader(contactCsvFormat, contactColumns);
   const results = records.map((record) => readRow(contactColumns.map((column) => record[column])));

@@ -1,4 +1,5 @@
 import { WithStartWorkflowOperation } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { FocusSessionView } from '../../domain/tracker/tracker-focus-session.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
@@ -90,9 +91,17 @@ export function refreshFocusSession({ temporal }: Deps, tenantId: string, key: s
   return temporal.call((client) => client.workflow.getHandle(focusSessionWorkflowId(tenantId, key)).signal(refreshSignal));
 }
 
-/** What is left of a session, as its timer counts. */
+/** How long the timer of a session is waited for; a worker answers in a few milliseconds. */
+const timerWaitMs = 2_000;
+
+/**
+ * What is left of a session, as its timer counts.
+ *
+ * @throws Problem `service.unavailable` when nobody answers within two seconds; `resource.not-found` when there is no such workflow.
+ */
 export function queryFocusRemaining({ temporal }: Deps, session: FocusSessionKey): Promise<FocusRemaining> {
-  return temporal.call((client) => client.workflow.getHandle(workflowIdOf(session)).query(remainingQuery));
+  const query = (client: Client) => client.workflow.getHandle(workflowIdOf(session)).query(remainingQuery);
+  return temporal.call(query, Date.now() + timerWaitMs);
 }
 
 /**

@@ -50,17 +50,27 @@ export async function loadFocusSession(
 
 /**
  * What is left of a session. Its workflow says when the timer ends; what is left until then is computed here, because the clock
- * of a workflow stands still between its tasks (S0-49).
+ * of a workflow stands still between its tasks (S0-49). While no timer answers, its row says the same: it has every pause.
  *
- * @throws Problem `resource.not-found` when the person has no such session; `service.unavailable` when Temporal is unavailable.
+ * @throws Problem `resource.not-found` when the person has no such session.
  */
 export async function loadFocusRemaining(deps: Deps, owner: Person, id: number): Promise<FocusRemaining> {
-  const { command_id, state, end_time } = await loadFocusSession(deps, owner, id);
-  if (end_time !== null) return { state, remaining_seconds: 0, ends_at: null };
-  const timer = await queryFocusRemaining(deps, { tenant_id: owner.tenant_id, session_id: id, command_id });
+  const session = await loadFocusSession(deps, owner, id);
+  if (session.end_time !== null) return { state: session.state, remaining_seconds: 0, ends_at: null };
+  const key = { tenant_id: owner.tenant_id, session_id: id, command_id: session.command_id };
+  const timer = await queryFocusRemaining(deps, key).catch((error: unknown) => {
+    if (error instanceof Problem && (error.code === 'service.unavailable' || error.code === 'resource.not-found')) {
+      return remainingOfRow(session);
+    }
+    throw error;
+  });
   if (timer.ends_at === null) return timer;
   const leftMs = Math.max(Date.parse(timer.ends_at) - deps.now(), 0);
   return { ...timer, remaining_seconds: Math.ceil(leftMs / 1000) };
+}
+
+function remainingOfRow({ state, remaining_seconds, due_at }: FocusSessionView): FocusRemaining {
+  return { state, remaining_seconds, ends_at: state === 'running' ? due_at : null };
 }
 
 /** A session as it is asked for. */

@@ -2,7 +2,9 @@ import type { ActivityType } from '../../domain/tracker/tracker-scoring.ts';
 import { AdminMeetingEntity } from '../../entities/tracker/meeting.entity.ts';
 import { toRow } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { invalidInput } from '../../platform/input-issues.ts';
 import { Problem } from '../../platform/problem.ts';
+import type { ProblemIssue } from '../../platform/problem.ts';
 import { logActivities } from './activity.service.ts';
 import type { ActivityRow } from './activity.service.ts';
 import { lockMeeting, meetingColumns } from './meeting.repository.ts';
@@ -52,7 +54,7 @@ export async function updateMeeting(tx: Tx, userId: string, id: number, change: 
   await assertOwnProspect(tx, userId, change.prospect_id);
   const meeting = await lockMeeting(tx, userId, id);
   const old_values = toRow(meeting, meetingColumns);
-  assertPlannedForOutcome({ ...old_values, ...change });
+  assertPlannedForOutcome(old_values, change);
   tx.em.assign(meeting, change);
   await tx.flush();
   tx.audit({
@@ -89,7 +91,8 @@ export async function planMeeting(
  * Creates pending activities for follow-up tasks, one for each line.
  *
  * @param now milliseconds since the epoch.
- * @throws Problem `request.invalid` for an empty line.
+ * @throws Problem `request.invalid` for an empty line and one that is given twice; `resource.conflict` for one of which an activity
+ *   was made already.
  */
 export async function createFollowUps(
   tx: Tx,
@@ -101,6 +104,7 @@ export async function createFollowUps(
   const { follow_up_tasks, prospect_id } = toRow(await lockMeeting(tx, userId, id), ['follow_up_tasks', 'prospect_id']);
   const lines = (follow_up_tasks ?? '').split('\n').map((line) => line.trim());
   assertLinesWritten(tasks, lines);
+  await assertLinesNew(tx, id, tasks);
   return logActivities(
     tx,
     userId,
@@ -119,17 +123,44 @@ export async function createFollowUps(
 
 type OutcomeFields = Pick<MeetingRow, 'scheduled_at' | 'outcome' | 'outcome_notes'>;
 
-function assertPlannedForOutcome({ scheduled_at, outcome, outcome_notes }: OutcomeFields): void {
+function assertPlannedForOutcome(before: OutcomeFields, change: Partial<OutcomeFields>): void {
+  const { scheduled_at, outcome, outcome_notes } = { ...before, ...change };
   if (scheduled_at !== null || (outcome === null && outcome_notes === null)) return;
-  throw new Problem({ code: 'resource.conflict', detail: 'A template has no outcome: plan a meeting first.' });
+  const written = (['outcome', 'outcome_notes'] as const).filter((field) => change[field] != null);
+  const errors = written.map((field) => ({ pointer: `/${field}`, detail: 'belongs to a planned meeting' }));
+  throw new Problem({
+    code: 'resource.conflict',
+    detail: 'A template has no outcome: plan a meeting first.',
+    errors: errors.length > 0 ? errors : [{ pointer: '/scheduled_at', detail: 'must stay: the meeting has an outcome' }],
+  });
 }
 
 function assertLinesWritten(tasks: readonly FollowUp[], lines: readonly string[]): void {
-  const missing = tasks.flatMap(({ line }, index) => ((lines[line - 1] ?? '') === '' ? [index] : []));
-  if (missing.length === 0) return;
-  throw new Problem({
-    code: 'request.invalid',
-    detail: 'The meeting has no such follow-up task.',
-    errors: missing.map((index) => ({ pointer: `/tasks/${index}/line`, detail: 'is an empty line' })),
+  const errors = tasks.flatMap(({ line }, index) => {
+    if ((lines[line - 1] ?? '') === '') return [lineIssue(index, 'is an empty line')];
+    return tasks.findIndex((task) => task.line === line) < index ? [lineIssue(index, 'is given twice')] : [];
   });
+  if (errors.length > 0) throw invalidInput(errors);
+}
+
+/** @throws Problem `resource.conflict` for the lines of which an activity was made already. */
+async function assertLinesNew(tx: Tx, meetingId: number, tasks: readonly FollowUp[]): Promise<void> {
+  const made = await tx.sql
+    .selectFrom('admin_activities')
+    .where('meeting_id', '=', meetingId)
+    .where('follow_up_line', 'in', tasks.map(({ line }) => line))
+    .select('follow_up_line')
+    .execute();
+  const known = new Set(made.map(({ follow_up_line }) => follow_up_line));
+  const again = tasks.flatMap(({ line }, index) => (known.has(line) ? [{ line, index }] : []));
+  if (again.length === 0) return;
+  throw new Problem({
+    code: 'resource.conflict',
+    detail: `There is an activity for the follow-up task of line ${again.map(({ line }) => line).join(', ')} already.`,
+    errors: again.map(({ index }) => lineIssue(index, 'has an activity already')),
+  });
+}
+
+function lineIssue(index: number, detail: string): ProblemIssue {
+  return { pointer: `/tasks/${index}/line`, detail };
 }

@@ -34,6 +34,7 @@ afterAll(async () => {
 const as = (person: SignedIn) => (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> =>
   app.call(method, `${base}${path}`, { token: person.token, ...(body === undefined ? {} : { body }), headers });
 const mine = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => as(me)(method, path, body, headers);
+const newProspect = async (person: SignedIn) => (await as(person)('POST', '/prospects', { name: 'Somebody' })).body.id as number;
 
 describe('U-1, S0-49: the remaining time of a focus session', () => {
   it('runs, stands still while it is paused, and is over with the session', async () => {
@@ -57,8 +58,6 @@ describe('U-1, S0-49: the remaining time of a focus session', () => {
 describe('U-2, S0-11: references to prospects', () => {
   const meeting = { title: 'Demo', type: 'demo', scheduled_at: '2026-01-31T09:00:00Z' };
   const refused = { status: 422, body: { code: 'request.invalid', errors: [{ pointer: '/prospect_id', detail: 'is none of your prospects' }] } };
-  const newProspect = async (person: SignedIn) => (await as(person)('POST', '/prospects', { name: 'Somebody' })).body.id as number;
-
   it('name own prospects that are there; another person’s, a removed one and none at all are answered alike', async () => {
     const own = await newProspect(me);
     const gone = await newProspect(me);
@@ -97,6 +96,26 @@ describe('U-2, S0-11: references to prospects', () => {
     }
     const stale = `select 1 from admin_activities a join admin_prospects p on p.id = a.prospect_id where p.deleted_at is not null`;
     expect(await asSuperuser(app, stale)).toEqual([]);
+  });
+});
+
+describe('U-2, U-3: a stage or a pipeline that is archived', () => {
+  it.each(['stage', 'pipeline'])('takes no prospect that comes beside it: %s', async (what) => {
+    for (let round = 0; round < 6; round += 1) {
+      const stages = [{ name: 'First', probability: 10 }, { name: 'Second', probability: 20 }];
+      const { id, stages: [, second] } = (await mine('POST', '/pipelines', { name: `Archive ${what} ${round} ${Math.random()}`, stages })).body;
+      const from = await newProspect(me);
+      const [removed, created, moved] = await Promise.all([
+        mine('DELETE', what === 'stage' ? `/pipelines/${id}/stages/${second.id}` : `/pipelines/${id}`),
+        mine('POST', '/prospects', { name: 'Comer', stage_id: second.id }),
+        mine('POST', `/prospects/${from}/move`, { stage_id: second.id }, { 'if-match': '"1"' }),
+      ]);
+      const isIn = created.status === 201 || moved.status === 200;
+      expect({ removed: removed.status, isIn }).toEqual({ removed: isIn ? 409 : 204, isIn });
+    }
+    const lost = `select 1 from admin_prospects p join admin_pipeline_stages s on s.id = p.stage_id join admin_pipelines l on l.id = s.pipeline_id
+      where p.deleted_at is null and (s.archived_at is not null or l.archived_at is not null)`;
+    expect(await asSuperuser(app, lost)).toEqual([]);
   });
 });
 

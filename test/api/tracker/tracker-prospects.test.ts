@@ -111,7 +111,7 @@ describe('prospects (S0-74, S0-75)', () => {
     const foreign = await mine('POST', '/pipelines', { name: 'Foreign', stages: [{ name: 'Only', probability: 1 }] });
     const answer = await move(prospect, { stage_id: foreign.body.stages[0].id });
     expect(answer).toMatchObject({ status: 409, body: { reason: 'other-pipeline' } });
-    expect((await move(prospect, { stage_id: 999_999 })).status).toBe(404);
+    expect(await move(prospect, { stage_id: 999_999 })).toMatchObject({ status: 422, body: { errors: [{ pointer: '/stage_id' }] } });
     const held = await mine('POST', '/prospects', { name: 'There', stage_id: foreign.body.stages[0].id });
     expect(held.body.pipeline_id).toBe(foreign.body.id);
     expect((await mine('DELETE', `/pipelines/${foreign.body.id}`)).status).toBe(409);

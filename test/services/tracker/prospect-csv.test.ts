@@ -43,7 +43,7 @@ describe('a row of a prospect file', () => {
     const columns = 'faults' in read ? read.faults.map(({ column }) => column) : [];
     expect(columns).toEqual(['company', 'email', 'phone', 'source', 'value_minor', 'currency', 'next_activity_at', 'name']);
     expect(readRow({ name: 'x'.repeat(300) })).toEqual({
-      faults: [{ column: 'name', detail: 'has at most 255 characters' }],
+      faults: [{ column: 'name', detail: 'must have at most 255 characters' }],
     });
     expect(readRow({ name: 'A', next_activity_at: 'tomorrow' })).toHaveProperty('faults');
     expect(readRow({ name: 'A', value_minor: '9999999999999' })).toHaveProperty('faults');

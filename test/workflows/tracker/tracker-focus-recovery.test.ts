@@ -52,8 +52,8 @@ async function start(session_id: number, duration_seconds: number) {
   );
 }
 
-const read = async (id: number) =>
-  (await app.call('GET', `/api/v1/master-admin/focus-sessions/${id}`, { token: me.token })).body;
+const get = (rest: string) => app.call('GET', `/api/v1/master-admin/focus-sessions/${rest}`, { token: me.token });
+const read = async (id: number) => (await get(String(id))).body;
 
 const completionsOf = async (id: number): Promise<number> => {
   const rows = await asSuperuser(
@@ -74,12 +74,27 @@ describe('a focus session in real time (S0-85)', () => {
     expect(await completionsOf(900_001)).toBe(1);
   });
 
+  it('U-1, S0-49: the remaining time runs while no worker answers', async () => {
+    const { due_at } = await start(900_004, 60);
+    await killProcess(worker);
+    const first = await get('900004/remaining');
+    expect(first).toMatchObject({ status: 200, body: { state: 'running', ends_at: due_at } });
+    const later = await eventually(
+      () => get('900004/remaining'),
+      ({ body }) => body.remaining_seconds < first.body.remaining_seconds,
+    );
+    expect(later).toMatchObject({ status: 200, body: { state: 'running', ends_at: due_at } });
+    worker = await startWorkerProcess(app.env);
+    expect((await app.call('PUT', '/api/v1/master-admin/focus-sessions/900004/interrupt', { token: me.token })).status).toBe(200);
+  });
+
   it('ends once and at its due time although worker and server are down then', async () => {
     const { due_at } = await start(900_002, 4);
     await Promise.all([temporal.kill(), killProcess(worker)]);
     await eventually(async () => Date.now(), (now) => now > Date.parse(due_at) + 500);
     const active = await read(900_002);
     expect(active).toMatchObject({ completed: false, remaining_seconds: 0 });
+    expect(await get('900002/remaining')).toMatchObject({ status: 200, body: { state: 'running', remaining_seconds: 0 } });
     await temporal.restart();
     worker = await startWorkerProcess(app.env);
     const ended = await eventually(() => read(900_002), ({ end_time }) => end_time !== null, 90_000);

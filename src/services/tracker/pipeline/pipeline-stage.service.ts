@@ -123,8 +123,9 @@ export async function archiveStage(tx: Tx, pipelineId: number, id: number): Prom
     .execute();
   const stage = stages.find((one) => one.id === id);
   if (stage === undefined) throw notFound('stage');
-  if (stage.has_prospects === true || stages.length === 1) {
-    throw new Problem({ code: 'resource.conflict', detail: 'The stage holds prospects, or is the last one.' });
+  if (stage.has_prospects === true) throw await stillHolds(tx, id);
+  if (stages.length === 1) {
+    throw new Problem({ code: 'resource.conflict', detail: 'This is the last stage of its pipeline, which needs one.' });
   }
   await tx.sql
     .updateTable('admin_pipeline_stages')
@@ -133,4 +134,15 @@ export async function archiveStage(tx: Tx, pipelineId: number, id: number): Prom
     .execute();
   await arrange(tx, stages.filter((one) => one.id !== id), null);
   tx.audit({ event: 'pipeline_stage.archive', action: 'delete', resource_type, resource_id: String(id) });
+}
+
+async function stillHolds(tx: Tx, stageId: number): Promise<Problem> {
+  const { count } = await tx.sql
+    .selectFrom('admin_prospects')
+    .where('stage_id', '=', stageId)
+    .where('deleted_at', 'is', null)
+    .select(sql<number>`count(*)`.as('count'))
+    .executeTakeFirstOrThrow();
+  const prospects = count === 1 ? 'a prospect. Move or remove it' : `${count} prospects. Move or remove them`;
+  return new Problem({ code: 'resource.conflict', detail: `The stage holds ${prospects} first.` });
 }

@@ -28,6 +28,23 @@ export interface NamedStage extends Stage {
 export const lockPipeline = (tx: Tx, id: number) =>
   lockOne(tx, AdminPipelineEntity, { id, archived_at: null }, 'pipeline');
 
+/**
+ * Holds a pipeline until the transaction ends, so that neither it nor a stage of it is archived while a prospect comes in. Those
+ * who bring prospects do not wait for each other. Stages are read afterwards: what was read before may be archived by now.
+ *
+ * @returns whether the pipeline is there and not archived.
+ */
+export async function holdPipeline(tx: Tx, id: number): Promise<boolean> {
+  const pipeline = await tx.sql
+    .selectFrom('admin_pipelines')
+    .where('id', '=', id)
+    .where('archived_at', 'is', null)
+    .select('id')
+    .forShare()
+    .executeTakeFirst();
+  return pipeline !== undefined;
+}
+
 /** The stages of a pipeline that are not archived, in order. */
 export async function stagesOf(tx: Tx, pipelineId: number): Promise<NamedStage[]> {
   return tx.sql

@@ -51,17 +51,21 @@ export async function createPipeline(tx: Tx, pipeline: NewPipeline): Promise<num
 /** What of a pipeline can change. */
 interface PipelineChange {
   readonly name?: string | undefined;
-  readonly is_default?: true | undefined;
+  readonly is_default?: boolean | undefined;
 }
 
 /**
  * Renames a pipeline or makes it the default in place of the present one.
  *
- * @throws Problem `resource.not-found` when the tenant has no such pipeline.
+ * @throws Problem `resource.not-found` when the tenant has no such pipeline; `request.invalid` where none would be the default.
  */
 export async function updatePipeline(tx: Tx, id: number, change: PipelineChange): Promise<void> {
   const pipeline = await lockPipeline(tx, id);
   const old_values = toRow(pipeline, ['name', 'is_default']);
+  if (change.is_default === false && old_values.is_default) {
+    const errors = [{ pointer: '/is_default', detail: 'must be true: make another pipeline the default instead' }];
+    throw new Problem({ code: 'request.invalid', detail: 'A tenant has one default pipeline.', errors });
+  }
   if (change.is_default === true) await clearDefault(tx, id);
   tx.em.assign(pipeline, change);
   await tx.flush();

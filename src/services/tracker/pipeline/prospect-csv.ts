@@ -23,12 +23,5 @@ export type ProspectCsvRow = z.infer<typeof prospectCreation>;
 export const prospectCsvFormat: CsvRowFormat<Exclude<ProspectCsvColumn, 'stage'>, ProspectCsvRow> = {
   columns: prospectCsvColumns.filter((column) => column !== 'stage'),
   schema: prospectCreation,
-  numbers: ['value_minor'],
-  details: {
-    email: 'is no e-mail address',
-    phone: 'is no phone number',
-    value_minor: 'is a whole number of minor units, such as 150000 for 1,500.00',
-    currency: 'is a currency code of ISO 4217, such as INR',
-    next_activity_at: 'is a time with zone, such as 2026-01-31T09:00:00Z',
-  },
+  numbers: { value_minor: 'must be a whole number of minor units, 0 or more, such as 150000 for 1,500.00' },
 };

@@ -1,17 +1,18 @@
 import { sql } from 'kysely';
 import type { Insertable, Selectable } from 'kysely';
 import { isRefused, decideMove, refusalText } from '../../../domain/tracker/tracker-pipeline.ts';
-import type { ProspectStatus } from '../../../domain/tracker/tracker-pipeline.ts';
+import type { MoveRefusal, ProspectStatus } from '../../../domain/tracker/tracker-pipeline.ts';
 import type { CastellanSchema } from '../../../entities/kysely-schema.ts';
 import { now } from '../../../entities/shared/column-types.ts';
 import { AdminProspectEntity } from '../../../entities/tracker/prospect.entity.ts';
 import { lockOne, toRow } from '../../../platform/database/entity-row.ts';
+import { unknownReference } from '../../../platform/input-issues.ts';
 import { Problem, notFound } from '../../../platform/problem.ts';
 import { assertVersion, expectedVersion } from '../../../platform/row-version.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { clearProspect } from '../own-prospect.repository.ts';
 import { defaultPipelineId } from './pipeline.service.ts';
-import { findStage, stagesOf } from './pipeline.repository.ts';
+import { findStage, holdPipeline, stagesOf } from './pipeline.repository.ts';
 import type { NamedStage } from './pipeline.repository.ts';
 
 /** The columns of a prospect that audit entries show. */
@@ -159,10 +160,7 @@ export async function moveProspect(tx: Tx, target: ProspectTarget, request: Move
   if (current === undefined) throw notFound('stage');
   const stage = request.stage_id === null ? null : await activeStage(tx, request.stage_id);
   const answer = decideMove(before, current, { stage, status: request.status, lost_reason: request.lost_reason });
-  if (isRefused(answer)) {
-    const { kind, ...members } = answer;
-    throw new Problem({ code: 'prospect.move-refused', detail: refusalText(answer), members: { reason: kind, ...members } });
-  }
+  if (isRefused(answer)) throw moveRefused(answer, refusedMembers[answer.kind] ?? []);
   const changesStage = answer.stage_id !== before.stage_id;
   tx.em.assign(prospect, { ...answer, ...(changesStage ? { stage_entered_at: now() } : {}) });
   await tx.flush();
@@ -207,28 +205,44 @@ async function lockVersion(tx: Tx, { user_id, id, ifMatch }: ProspectTarget) {
   return ifMatch === null ? prospect : assertVersion(prospect, expectedVersion(ifMatch));
 }
 
-/** The first stage of the default pipeline. */
+/** The first stage of the default pipeline, held until the transaction ends. */
 async function firstStage(tx: Tx): Promise<NamedStage> {
-  const [first] = await stagesOf(tx, await defaultPipelineId(tx));
+  const pipelineId = await defaultPipelineId(tx);
+  // Archived since it was found: another one is the default by now.
+  if (!(await holdPipeline(tx, pipelineId))) return firstStage(tx);
+  const [first] = await stagesOf(tx, pipelineId);
   if (first === undefined) throw notFound('stage');
   return first;
 }
 
+/** A stage that is asked for, held until the transaction ends. @throws Problem `request.invalid` when there is none, or it is archived. */
 async function activeStage(tx: Tx, id: number): Promise<NamedStage> {
-  const stage = await findStage(tx, id);
-  if (stage === undefined || stage.archived_at !== null) throw notFound('stage');
+  const found = await findStage(tx, id);
+  const stage = found !== undefined && (await holdPipeline(tx, found.pipeline_id)) ? await findStage(tx, id) : undefined;
+  if (stage === undefined || stage.archived_at !== null) throw unknownReference('/stage_id', 'stage');
   return stage;
 }
 
 function assertRequiredFields(fields: ProspectFields, stage: NamedStage): void {
   const missing = stage.required_fields.filter((field) => (fields[field] ?? '') === '');
   if (missing.length === 0) return;
-  const refusal = { kind: 'missing-fields', fields: missing } as const;
-  throw new Problem({
-    code: 'prospect.move-refused',
-    detail: refusalText(refusal),
-    members: { reason: refusal.kind, fields: missing },
-  });
+  throw moveRefused({ kind: 'missing-fields', fields: missing }, missing);
+}
+
+/** The members of a move that a refusal is about; what the stage requires of the prospect is none of them. */
+const refusedMembers: Readonly<Partial<Record<MoveRefusal['kind'], readonly string[]>>> = {
+  'other-pipeline': ['stage_id'],
+  'reason-missing': ['lost_reason'],
+  'reason-without-loss': ['lost_reason'],
+  'unchanged': ['stage_id'],
+};
+
+/** @param fields the members of the request that the refusal is about. */
+function moveRefused(refusal: MoveRefusal, fields: readonly string[]): Problem {
+  const { kind, ...members } = refusal;
+  const detail = refusalText(refusal);
+  const errors = fields.map((field) => ({ pointer: `/${field}`, detail }));
+  return new Problem({ code: 'prospect.move-refused', detail, errors, members: { reason: kind, ...members } });
 }
 
 async function appendHistory(tx: Tx, row: ProspectRow, before: ProspectRow | null): Promise<void> {
