@@ -1,5 +1,6 @@
 import { heartbeat } from '@temporalio/activity';
-import { newFailureRatio, selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
+import { selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
+import { newFailureRatio } from '../../domain/queue/retry-breaker.ts';
 import { actorOfRef } from '../../domain/shared/actor.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { QueueProvider, QueueSource } from '../../platform/outbound/queue-provider.ts';

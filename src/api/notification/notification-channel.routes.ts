@@ -10,7 +10,7 @@ import {
   rotateChannelSecret,
   updateNotificationChannel,
 } from '../../services/notification/notification-channel.service.ts';
-import { channelsQuery } from '../../services/notification/notification.queries.ts';
+import { channelsQuery, displayedChannel } from '../../services/notification/notification.queries.ts';
 import { reply, route } from '../http/route.ts';
 import { ChannelBody, ChannelWithSecretBody, channelEvents, channelName } from './notification.schemas.ts';
 
@@ -27,7 +27,7 @@ const listChannels = route({
   problems: ['request.cursor-invalid'],
   handler: async ({ query: { limit, cursor }, read }) => {
     const rows = await read(channelsQuery().$call(newestFirst({ limit, cursor })));
-    return newestPage(rows, limit);
+    return newestPage(rows, limit, displayedChannel);
   },
 });
 
@@ -45,7 +45,7 @@ const getChannel = route({
   handler: async ({ params, read }) => {
     const [channel] = await read(channelsQuery().where('id', '=', params.id));
     if (channel === undefined) throw notFound('notification channel');
-    return reply(200, channel, { etag: versionEtag(channel.version) });
+    return reply(200, displayedChannel(channel), { etag: versionEtag(channel.version) });
   },
 });
 
@@ -70,7 +70,7 @@ const addChannel = route({
     if (body.kind === 'webhook') await assertReachable(deps.outbound, body.url);
     return change(async (tx) => {
       const { channel, secret } = await createNotificationChannel(tx, deps.keyring, actor, body);
-      return reply(201, { ...channel, secret }, { etag: versionEtag(channel.version) });
+      return reply(201, { ...displayedChannel(channel), secret }, { etag: versionEtag(channel.version) });
     });
   },
 });
@@ -87,7 +87,7 @@ const updateChannel = route({
   body: z
     .strictObject({
       name: channelName.optional(),
-      url: webAddress.optional(),
+      url: webAddress.nullable().optional().describe('As it was shown, or null for an e-mail channel, leaves it'),
       events: channelEvents.optional(),
       is_enabled: z.boolean().optional(),
     })
@@ -97,10 +97,10 @@ const updateChannel = route({
   problems: ['resource.not-found', 'resource.version-mismatch', 'resource.conflict', 'mfa.required'],
   handler: async ({ params, body, request, deps, change }) => {
     const version = expectedVersion(request.ifMatch);
-    if (body.url !== undefined) await assertReachable(deps.outbound, body.url);
+    if (body.url != null) await assertReachable(deps.outbound, body.url);
     return change(async (tx) => {
       const channel = await updateNotificationChannel(tx, { id: params.id, version }, body);
-      return reply(200, channel, { etag: versionEtag(channel.version) });
+      return reply(200, displayedChannel(channel), { etag: versionEtag(channel.version) });
     });
   },
 });
@@ -138,7 +138,7 @@ const rotateSecret = route({
   handler: ({ params, body, deps, change }) =>
     change(async (tx) => {
       const { channel, secret } = await rotateChannelSecret(tx, deps.keyring, params.id, body.grace_hours * 3_600);
-      return { ...channel, secret };
+      return { ...displayedChannel(channel), secret };
     }),
 });
 

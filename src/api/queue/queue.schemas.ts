@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { environmentNames } from '../../domain/shared/environment.ts';
 import {
-  maskedJobData,
-  maskedText,
   queueCapabilities,
   queueEventKinds,
   queueEventStates,
@@ -10,6 +8,7 @@ import {
   queueProviderNames,
 } from '../../domain/queue/queue.ts';
 import { errorClassOf } from '../../domain/queue/queue-bulk-retry.ts';
+import { maskedJobData, maskedText } from '../../domain/queue/queue-job-masking.ts';
 import type { QueueRow } from '../../services/queue/queue.queries.ts';
 import type { EngineJob, QueueProviders } from '../../platform/outbound/queue-provider.ts';
 import { timestamp, uuid } from '../../platform/value-schemas.ts';

@@ -1,8 +1,10 @@
-import { maskedText } from './queue.ts';
+import { maskedText } from './queue-job-masking.ts';
 
 /** The class of a failure: the name of the error and its text without the parts that differ from job to job. */
 export function errorClassOf(failure: { readonly reason: string; readonly stack?: string | undefined }): string {
-  const [, name = 'Error'] = /^([A-Za-z_$][\w$.]*):/.exec(failure.stack ?? '') ?? [];
+  // The first line of a stack may hold anything, secrets too; the rest of it names places in code.
+  const [title = ''] = (failure.stack ?? '').split('\n', 1);
+  const [, name = 'Error'] = /^([A-Za-z_$][\w$.]*):/.exec(maskedText(title)) ?? [];
   const [firstLine = ''] = maskedText(failure.reason).split('\n');
   const text = firstLine
     .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, '<id>')
@@ -60,30 +62,4 @@ export function selectForRetry<Job extends FailedJob>(
     .filter(({ error_class }) => wanted.size === 0 || wanted.has(error_class))
     .sort((left, right) => left.failed_at - right.failed_at || left.job_id.localeCompare(right.job_id))
     .slice(0, cap);
-}
-
-/** When a bulk retry stops itself. */
-export interface RetryBreaker {
-  /** The share of settled jobs that may fail again, 0 to 1. */
-  readonly max_new_failure_ratio: number;
-  /** How many jobs have to be settled before the share counts. */
-  readonly min_samples: number;
-}
-
-/** The results of retried jobs. */
-interface RetryOutcome {
-  readonly completed: number;
-  readonly failed_again: number;
-}
-
-/** The share of settled jobs that failed again; null while none is settled. */
-export function newFailureRatio({ completed, failed_again }: RetryOutcome): number | null {
-  const settled = completed + failed_again;
-  return settled === 0 ? null : failed_again / settled;
-}
-
-/** Whether the breaker opens: with enough samples, and above the threshold rather than at it. */
-export function isBreakerOpen(outcome: RetryOutcome, { max_new_failure_ratio, min_samples }: RetryBreaker): boolean {
-  const ratio = newFailureRatio(outcome);
-  return ratio !== null && outcome.completed + outcome.failed_again >= min_samples && ratio > max_new_failure_ratio;
 }

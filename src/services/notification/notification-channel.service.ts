@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
+import { redacted } from '../../domain/audit/audit-secret-names.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import { OutboundFailedError, OutboundRefusedError } from '../../platform/outbound/outbound-http.ts';
@@ -7,8 +8,8 @@ import type { OutboundHttp } from '../../platform/outbound/outbound-http.ts';
 import { Problem, notFound, taken } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { generateWebhookSecret } from '../../platform/outbound/webhook.ts';
-import { assertVersion, nextVersion } from '../../platform/row-version.ts';
-import { channelColumns } from './notification.queries.ts';
+import { assertChanges, assertVersion, nextVersion } from '../../platform/row-version.ts';
+import { channelColumns, displayedChannel } from './notification.queries.ts';
 
 const table = 'notification_channels';
 
@@ -40,9 +41,10 @@ export async function assertReachable(outbound: OutboundHttp, url: string): Prom
  * Adds a channel.
  *
  * @returns the channel and the signing secret of a webhook, which is readable only here.
- * @throws Problem `resource.conflict` for a name in use.
+ * @throws Problem `resource.conflict` for a name in use, `request.invalid` for the address of another channel as displayed.
  */
 export async function createNotificationChannel(tx: Tx, keyring: Keyring, actor: Actor, wanted: NewChannel) {
+  if (wanted.kind === 'webhook') assertWholeAddress(wanted.url);
   const id = randomUUID();
   const secret = wanted.kind === 'webhook' ? generateWebhookSecret() : null;
   const channel = await tx.sql
@@ -73,30 +75,27 @@ export async function createNotificationChannel(tx: Tx, keyring: Keyring, actor:
 }
 
 /**
- * Changes a channel, or switches it off and on.
+ * Changes a channel, or switches it off and on. An address as it was displayed, without its tokens, leaves the stored one.
  *
  * @throws Problem `resource.not-found`, `resource.version-mismatch` when it has changed since it was read,
- *   `resource.conflict` for a name in use, `request.invalid` for an address of an e-mail channel.
+ *   `resource.conflict` for a name in use, `request.invalid` for an address of an e-mail channel or of another one as
+ *   displayed.
  */
 export async function updateNotificationChannel(
   tx: Tx,
   expected: { readonly id: string; readonly version: number },
   change: {
     name?: string | undefined;
-    url?: string | undefined;
+    url?: string | null | undefined;
     events?: string[] | undefined;
     is_enabled?: boolean | undefined;
   },
 ) {
   const before = await lockChannel(tx, expected.id);
   assertVersion(before, expected.version);
-  if (change.url !== undefined && before.kind !== 'webhook') {
-    throw new Problem({
-      code: 'request.invalid',
-      detail: 'Only a webhook has an address to call.',
-      errors: [{ pointer: '/url', detail: 'This channel is an e-mail address.' }],
-    });
-  }
+  const address = changedAddress(before, change.url);
+  const { is_enabled, url: _url, ...fields } = change;
+  assertChanges(before, { ...fields, is_enabled, ...address }, 'notification channel');
   if (change.name !== undefined && change.name !== before.name) {
     const taken = await tx.sql
       .selectFrom(table)
@@ -106,12 +105,11 @@ export async function updateNotificationChannel(
       .executeTakeFirst();
     if (taken !== undefined) throw nameTaken();
   }
-  const { is_enabled, ...fields } = change;
   const switched =
     is_enabled === undefined ? {} : { is_enabled, disabled_reason: is_enabled ? null : ('by_person' as const) };
   const channel = await tx.sql
     .updateTable(table)
-    .set({ ...fields, ...switched, version: nextVersion(), updated_at: sql<string>`clock_timestamp()` })
+    .set({ ...fields, ...address, ...switched, version: nextVersion(), updated_at: sql<string>`clock_timestamp()` })
     .where('id', '=', expected.id)
     .returning(channelColumns)
     .executeTakeFirstOrThrow();
@@ -225,6 +223,35 @@ export async function disableGoneChannel(tx: Tx, channelId: string): Promise<voi
     old_values: { is_enabled: true },
     new_values: { is_enabled: false, disabled_reason: 'gone' },
   });
+}
+
+/**
+ * The address that a change sets; none where it is left out, or repeated as it was displayed. Clients may have encoded the brackets.
+ *
+ * @throws Problem `request.invalid` for an address of an e-mail channel, for a webhook without one, and for one as displayed.
+ */
+function changedAddress(channel: { readonly kind: string; readonly url: string | null }, url: string | null | undefined) {
+  if (url === undefined || withBrackets(url ?? '') === withBrackets(displayedChannel(channel).url ?? '')) return {};
+  if (channel.kind === 'webhook' && url !== null) return { url: assertWholeAddress(url) };
+  throw new Problem({
+    code: 'request.invalid',
+    detail: channel.kind === 'webhook' ? 'A webhook has an address to call.' : 'Only a webhook has an address to call.',
+    errors: [{ pointer: '/url', detail: channel.kind === 'webhook' ? 'must be an address' : 'This channel is an e-mail address.' }],
+  });
+}
+
+/** @throws Problem `request.invalid` for an address whose token is replaced: nothing could be delivered there. */
+function assertWholeAddress(url: string): string {
+  if (!withBrackets(url).includes(redacted)) return url;
+  throw new Problem({
+    code: 'request.invalid',
+    detail: 'Give the whole address.',
+    errors: [{ pointer: '/url', detail: `holds ${redacted}, which stands in the place of a secret` }],
+  });
+}
+
+function withBrackets(url: string): string {
+  return url.replaceAll(/%5b/gi, '[').replaceAll(/%5d/gi, ']');
 }
 
 async function lockChannel(tx: Tx, id: string) {

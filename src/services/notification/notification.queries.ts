@@ -1,9 +1,10 @@
+import { withoutSecrets } from '../../domain/audit/audit-redaction.ts';
 import type { DeliveryStatus } from '../../entities/notification/notification.entity.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
 
-/** The columns of a channel that are displayed: no secret is among them. */
+/** The columns of a channel that are displayed, its address by {@link displayedChannel}. */
 export const channelColumns = [
   'id',
   'name',
@@ -22,6 +23,11 @@ export const channelColumns = [
 /** The channels of the tenant that are not removed. Callers add filters and a page. */
 export function channelsQuery() {
   return kysely.selectFrom('notification_channels').where('deleted_at', 'is', null).select(channelColumns);
+}
+
+/** A channel for people: its address without tokens, which are a way in for whoever reads them (S2-58). */
+export function displayedChannel<Channel extends { readonly url: string | null }>(channel: Channel): Channel {
+  return { ...channel, url: channel.url === null ? null : withoutSecrets(channel.url) };
 }
 
 /** The columns of a delivery that are displayed. */

@@ -28,8 +28,8 @@ export async function scanFailedJobs(
   do {
     const page = await provider.listJobs(source, { state: 'failed', from, limit: pageSize });
     for (const { job_id, failure, finished_at } of page.jobs) {
-      const { reason, stack } = failure ?? { reason: '' };
-      jobs.set(job_id, { job_id, reason, failed_at: finished_at ?? 0, error_class: errorClassOf({ reason, stack }) });
+      const known = failure ?? { reason: '' };
+      jobs.set(job_id, { job_id, reason: known.reason, failed_at: finished_at ?? 0, error_class: errorClassOf(known) });
     }
     from = page.next;
     onPage();

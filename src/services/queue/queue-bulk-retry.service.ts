@@ -1,4 +1,5 @@
-import { countByErrorClass, newFailureRatio, selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
+import { countByErrorClass, selectForRetry } from '../../domain/queue/queue-bulk-retry.ts';
+import { newFailureRatio } from '../../domain/queue/retry-breaker.ts';
 import type { WorkflowCommand } from '../../domain/shared/workflow-command.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import type { ReadDeps } from '../../platform/database/read.ts';

@@ -12,7 +12,7 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { isBreakerOpen } from '../../domain/queue/queue-bulk-retry.ts';
+import { isBreakerOpen } from '../../domain/queue/retry-breaker.ts';
 import { beginBulkRetryUpdate, bulkRetryProgressQuery, cancelBulkRetrySignal } from './queue-bulk-retry.contract.ts';
 import type {
   BulkRetryCounts,

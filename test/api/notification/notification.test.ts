@@ -173,6 +173,39 @@ describe('notification channels', () => {
     expect((await app.call('POST', `${path}/${id}/test`, { token: admin.token })).status).toBe(404);
   });
 
+  it('S2-58, T-16: show an address without its token, and keep the stored one when that is sent back', async () => {
+    const stored = async (id: string) =>
+      (await asSuperuser<{ url: string }>(app, 'select url from notification_channels where id = $1', [id]))[0]?.url;
+    const url = `${hookUrl}?token=t0kensekret&room=7`;
+    const displayed = `${hookUrl}?token=[redacted]&room=7`;
+    const created = await callProven(app, admin, 'POST', path, { body: { kind: 'webhook', name: 'Token', url, events: ['*'] } });
+    expect(created).toMatchObject({ status: 201, body: { url: displayed } });
+    const { id } = created.body;
+    const one = await app.call('GET', `${path}/${id}`, { token: admin.token });
+    const list = await app.call('GET', path, { token: admin.token });
+    expect([one.body.url, list.body.items[0].url]).toEqual([displayed, displayed]);
+
+    const change = (body: object, version: number) =>
+      callProven(app, admin, 'PATCH', `${path}/${id}`, { body, headers: { 'if-match': `"${version}"` } });
+    const renamed = await change({ name: 'Other', url: displayed }, 1);
+    expect(renamed).toMatchObject({ status: 200, body: { name: 'Other', url: displayed, version: 2 } });
+    expect(await stored(id)).toBe(url);
+    const encoded = displayed.replace('[redacted]', '%5Bredacted%5D');
+    expect(await change({ name: 'Third', url: encoded }, 2)).toMatchObject({ status: 200, body: { url: displayed } });
+    expect(await stored(id)).toBe(url);
+
+    const elsewhere = await change({ url: `${hookUrl}/elsewhere?token=[redacted]` }, 3);
+    expect(elsewhere).toMatchObject({ status: 422, body: { code: 'request.invalid', errors: [{ pointer: '/url' }] } });
+    const copied = { kind: 'webhook', name: 'Copy', url: displayed, events: ['*'] };
+    expect(await callProven(app, admin, 'POST', path, { body: copied })).toMatchObject({ status: 422, body: { errors: [{ pointer: '/url' }] } });
+    expect(await change({ url: `${hookUrl}?token=0ther` }, 3)).toMatchObject({ status: 200, body: { url: `${hookUrl}?token=[redacted]` } });
+    expect(await stored(id)).toBe(`${hookUrl}?token=0ther`);
+
+    const rotated = await callProven(app, admin, 'POST', `${path}/${id}/rotate-secret`, { body: {} });
+    const audited = await asSuperuser(app, 'select old_values, new_values from audit_logs');
+    expect(JSON.stringify([created.body, rotated.body, audited])).not.toMatch(/t0kensekret|0ther/);
+  });
+
   it('are refused to people without the permission', async () => {
     const agent = await app.signIn('role-junior-agent');
     expect((await app.call('GET', path, { token: agent.token })).status).toBe(403);

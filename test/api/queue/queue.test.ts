@@ -206,6 +206,23 @@ describe('Bulk retry', () => {
     await working.close();
   });
 
+  it('S2-58, T-16: shows no secret of an error in its preview', async () => {
+    const queue = company.queue('leaky');
+    await register('leaky');
+    const reasons = ['mysqldump --password=hunter2sekret', 'GET https://t0kensekret@host/x', 'Authorization: Token hunter2sekret', 'card 4111 1111 1111 1111 123'];
+    await failJobs(company, queue, reasons);
+    const failing = company.worker('leaky', async () => {
+      throw Object.assign(new Error('no'), { stack: 'sk_live_hunter2sekret: no\n    at job' });
+    });
+    const named = await queue.add('mail', {});
+    await eventually(() => named.getState(), (state) => state === 'failed');
+    await failing.close();
+    const preview = await get('/admin/queues/leaky/bulk-retries/preview');
+    expect(preview.body).toMatchObject({ scanned: 5, would_retry: 5 });
+    expect(preview.body.classes).toHaveLength(5);
+    expect(JSON.stringify(preview.body)).not.toMatch(/hunter2|t0ken|4111/);
+  });
+
   it('stops itself when too many of the retried jobs fail again; a second one meanwhile is refused', async () => {
     const queue = company.queue('broken');
     await register('broken');

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
-import { maskedJobData, maskedText, maySeeSource, perMinute, rateWindowMs } from '../../../src/domain/queue/queue.ts';
+import { isBreakerOpen, newFailureRatio } from '../../../src/domain/queue/retry-breaker.ts';
+import { maskedJobData, maskedText } from '../../../src/domain/queue/queue-job-masking.ts';
+import { maySeeSource, perMinute, rateWindowMs } from '../../../src/domain/queue/queue.ts';
 import {
   countByErrorClass,
   errorClassOf,
-  isBreakerOpen,
-  newFailureRatio,
   selectForRetry,
 } from '../../../src/domain/queue/queue-bulk-retry.ts';
 
@@ -34,7 +34,7 @@ describe('the tenant of a queue (S2-67)', () => {
 
 describe('job data', () => {
   it('is shown with secrets masked, by field name and by form, at any depth', () => {
-    const data = { to: 'a@b.example', auth: { api_key: 'abc', note: 'Bearer abcdefghijkl' }, list: [{ password: 'x' }] };
+    const data = { to: 'a@b.example', auth: { api_key: 'abc', note: 'Bearer abcdefghijk1' }, list: [{ password: 'x' }] };
     expect(maskedJobData(data)).toEqual({
       to: 'a@b.example',
       auth: { api_key: '[redacted]', note: '[redacted]' },
