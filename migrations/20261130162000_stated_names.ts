@@ -14,7 +14,8 @@ export class Migration20261130162000_stated_names extends Migration {
         select id as role_id, name, description, is_system_role, tenant_id from admin_roles where deleted_at is null`,
       `create view user_roles with (security_invoker = true) as
         select user_id, role_id, assigned_by, assigned_at, tenant_id from admin_role_assignments
-        where revoked_at is null and (valid_until is null or valid_until > now())`,
+        where revoked_at is null
+          and (least(valid_until, review_due_at) is null or least(valid_until, review_due_at) > now())`,
       'grant select on roles, user_roles to castellan_app',
       ...versioned.map((table) => `alter table ${table} add column version int not null default 1`),
       'alter table admin_queue_events add column updated_at timestamptz(3) not null default now()',

@@ -95,6 +95,14 @@ describe('Clerk’s session tokens with their default claims (T-45, S0-60, S0-61
     expect((await dashboard(await tokenOf('user_nobody'))).status).toBe(401);
     expect((await dashboard(await tokenOf('user_master', 'https://elsewhere.example'))).status).toBe(401);
   });
+
+  it.each([
+    ['U+0000', 'user_\u0000'],
+    ['half of a surrogate pair', 'user_\ud800'],
+    ['more characters than any account has', 'u'.repeat(5_000)],
+  ])('a subject with %s gets 401', async (_what, subject) => {
+    expect(await dashboard(await tokenOf(subject))).toMatchObject({ status: 401, body: { code: 'auth.required' } });
+  });
 });
 
 describe('the health snapshot (S0-66, X-22)', () => {

@@ -10,6 +10,7 @@ import { gatePoliciesQuery, writtenGatesQuery } from '../../services/approval/ga
 import { gatePolicySave } from '../../services/approval/gate-policy-save.action.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { reply, route } from '../http/route.ts';
+import { describeGate } from '../http/route-description.ts';
 import type { DescribedRoute } from '../http/route-description.ts';
 import { ApprovalBody, openingProblems } from './approval.schemas.ts';
 import { GateBody, GatePolicyBody, GatePolicyInput } from './gate-policy.schemas.ts';
@@ -120,21 +121,16 @@ function writtenGate(written: Written, action: string, environment: EnvironmentN
 }
 
 /** One entry of the manifest of gates (S2-68). */
-function gateEntry(
-  { operationId, method, path, permission, gate, resolvesGateOf }: DescribedRoute,
-  written: Written,
-): z.input<typeof GateBody> {
-  const entry = { operation_id: operationId, method: method.toUpperCase(), path, permission };
-  const name = typeof gate === 'string' ? resolvesGateOf : gate.action;
-  const action = name === undefined ? undefined : findAction(name);
-  if (name === undefined) {
-    const fixed = typeof gate === 'string' ? gate : 'none';
-    return { ...entry, gate: fixed, action: null, by_environment: null, default_by_environment: null, floor_by_environment: null, depends_on: [] };
+function gateEntry(route: DescribedRoute, written: Written): z.input<typeof GateBody> {
+  const { operationId, method, path, permission } = route;
+  const { gate, action: name } = describeGate(route);
+  const entry = { operation_id: operationId, method: method.toUpperCase(), path, permission, gate, action: name };
+  if (name === null) {
+    return { ...entry, by_environment: null, default_by_environment: null, floor_by_environment: null, depends_on: [] };
   }
+  const action = findAction(name);
   return {
     ...entry,
-    gate: 'policy',
-    action: name,
     by_environment: inEachPlace((environment) => gateInForce(action, environment, writtenGate(written, name, environment))),
     default_by_environment: inEachPlace((environment) => gateInForce(action, environment, undefined)),
     floor_by_environment: inEachPlace((environment) => action?.floor(environment) ?? 'none'),

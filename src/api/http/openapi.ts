@@ -4,7 +4,7 @@ import { createDocument } from 'zod-openapi';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { problemCodes } from '../../domain/shared/problem-codes.ts';
 import type { ProblemCode } from '../../domain/shared/problem-codes.ts';
-import { takesIdempotencyKey } from './route-description.ts';
+import { describeGate, takesIdempotencyKey } from './route-description.ts';
 import type { DescribedRoute } from './route-description.ts';
 
 const problem = z
@@ -20,6 +20,7 @@ const problem = z
         z.object({
           pointer: z.string().describe('JSON pointer into the request'),
           detail: z.string().describe('What is wrong there'),
+          code: z.string().optional().describe('Name of the rule, where programs have words of their own for it'),
         }),
       )
       .optional()
@@ -75,6 +76,7 @@ function operation(route: DescribedRoute, isAlias: boolean): ZodOpenApiOperation
   const { params, query, body } = route;
   const example = operationExamples[route.operationId];
   const header = headersOf(route);
+  const { gate, action } = describeGate(route);
   return {
     operationId: isAlias ? `${route.operationId}Alias` : route.operationId,
     tags: [route.tag],
@@ -83,7 +85,7 @@ function operation(route: DescribedRoute, isAlias: boolean): ZodOpenApiOperation
     ...(isAlias ? { deprecated: false } : {}),
     ...(route.permission === 'public' ? { security: [] } : {}),
     'x-permission': route.permission,
-    'x-gate': typeof route.gate === 'string' ? route.gate : `policy:${route.gate.action}`,
+    'x-gate': action === null ? gate : `${gate}:${action}`,
     requestParams: {
       ...(params === undefined ? {} : { path: params as z.ZodObject }),
       ...(query === undefined ? {} : { query: query as z.ZodObject }),

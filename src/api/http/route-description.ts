@@ -79,6 +79,15 @@ export interface RouteDescription<Params, Query, Body> {
 }
 
 /**
+ * What decides about a request, for whoever lists it: a gate of a fixed kind, or the gate policy of an action, which the handler
+ * may resolve itself (T-16).
+ */
+export function describeGate({ gate, resolvesGateOf }: Pick<DescribedRoute, 'gate' | 'resolvesGateOf'>) {
+  if (typeof gate !== 'string') return { gate: 'policy', action: gate.action } as const;
+  return resolvesGateOf === undefined ? ({ gate, action: null } as const) : ({ gate: 'policy', action: resolvesGateOf } as const);
+}
+
+/**
  * Whether a route takes an Idempotency-Key. One without an account does not: its callers could not be told apart, and would
  * get each other's answers.
  */

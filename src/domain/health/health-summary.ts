@@ -28,6 +28,21 @@ interface PresentState {
 
 type Measured = MeasurementRow & { readonly metric: HealthMetricName };
 
+/** The metrics that are 1 or 0. */
+type UpMetric = {
+  [Name in HealthMetricName]: (typeof healthMetrics)[Name]['unit'] extends 'up' ? Name : never;
+}[HealthMetricName];
+
+/** What a 0 of these says: a number is measured without a reason, and its component is down for it. */
+const whenZero: Readonly<Record<UpMetric, string>> = {
+  'api.up': 'An API instance does not answer.',
+  'database.up': 'PostgreSQL does not answer.',
+  'temporal.up': 'Temporal does not answer.',
+  'redis.up': 'Redis does not answer; the queues that it keeps cannot be reached.',
+  'alerting.watchdog_up': 'The external watcher did not take the last ping.',
+  'audit.intact': 'The audit log does not verify.',
+};
+
 /** Measuring counts as stopped after this long without a measurement: five rounds. */
 const staleMs = 5 * healthRoundMs;
 
@@ -119,7 +134,15 @@ function stateOf(
       ? { status: 'down', reason: 'The alert evaluation has not run for five minutes.' }
       : { status: 'unknown', reason: 'The alert evaluation has not run yet.' };
   }
-  return { status: componentStatus(rows, firing), reason: rows.find(({ reason }) => reason !== null)?.reason ?? null };
+  return { status: componentStatus(rows, firing), reason: rows.map(reasonOf).find((reason) => reason !== null) ?? null };
+}
+
+function reasonOf({ metric, value, reason }: Measured): string | null {
+  return value === 0 && isUpMetric(metric) ? whenZero[metric] : reason;
+}
+
+function isUpMetric(metric: HealthMetricName): metric is UpMetric {
+  return healthMetrics[metric].unit === 'up';
 }
 
 /** All metrics of a component have the same scope. */

@@ -9,6 +9,7 @@ import {
   errors,
   jwtVerify,
 } from 'jose';
+import { isStorable } from '../../domain/shared/storable-json.ts';
 import { createTokenCache, tokenRefused } from './access-token.ts';
 import { createOutboundHttp } from '../outbound/outbound-http.ts';
 import { Problem } from '../problem.ts';
@@ -23,6 +24,9 @@ const keySetMaxAgeMs = 10 * 60_000;
 /** How long the last known key set is used while the issuer does not answer. */
 const staleKeySetMs = 24 * 60 * 60_000;
 const maxTokenLength = 16_384;
+/** What the columns take; no account is linked to a longer subject. */
+const maxSubjectLength = 255;
+const maxEmailLength = 320;
 
 /** One issuer whose tokens we accept (`TRUSTED_ISSUERS`), and how its claims are read. */
 export type ExternalIssuerConfig = {
@@ -126,17 +130,7 @@ async function verifyWith(
       currentDate: new Date(nowMs),
       requiredClaims: ['exp', 'iat', config.claims?.subject ?? 'sub'],
     });
-    if (config.audience === undefined && payload.aud !== undefined) {
-      throw new Error('The token is meant for another audience.');
-    }
-    // Clerk's word for a session whose person has something left to do: signed out, to Clerk's own libraries as well.
-    if (payload['sts'] === 'pending') throw new Error('The session is pending.');
-    if (
-      config.authorized_parties.length > 0 &&
-      !config.authorized_parties.includes(stringClaim(payload, 'azp') ?? '')
-    ) {
-      throw new Error('The token was issued to another party.');
-    }
+    assertInForce(config, payload, nowMs);
     return identityOf(config, payload);
   } catch (cause) {
     if (cause instanceof KeySetUnavailableError) {
@@ -151,29 +145,57 @@ async function verifyWith(
   }
 }
 
+/**
+ * What the library does not look at.
+ *
+ * @throws Error when the token is meant for somebody else, of a time to come, or of a session that is not active.
+ */
+function assertInForce(config: ExternalIssuerConfig, payload: JWTPayload, nowMs: number): void {
+  if (config.audience === undefined && payload.aud !== undefined) {
+    throw new Error('The token is meant for another audience.');
+  }
+  if ((payload.iat ?? 0) > Math.floor(nowMs / 1000) + clockSkewSeconds) {
+    throw new Error('The token was issued in the future.');
+  }
+  // Clerk's word for the state of the session: with anything but `active` a person is signed out, to Clerk's own libraries as well.
+  if (payload['sts'] !== undefined && payload['sts'] !== 'active') throw new Error('The session is not active.');
+  if (config.authorized_parties.length > 0 && !config.authorized_parties.includes(textClaim(payload, 'azp') ?? '')) {
+    throw new Error('The token was issued to another party.');
+  }
+}
+
+/** @throws Error when the token names nobody, or a claim that is read could not be stored. */
 function identityOf(config: ExternalIssuerConfig, payload: JWTPayload): ExternalIdentity {
-  const subject = stringClaim(payload, config.claims?.subject ?? 'sub');
+  const subject = textClaim(payload, config.claims?.subject ?? 'sub', maxSubjectLength);
   if (subject === null || payload.exp === undefined || payload.iat === undefined) {
     throw new Error('The token names nobody.');
   }
   const roles = payload[config.claims?.roles ?? 'roles'];
   const theirRoles = (Array.isArray(roles) ? roles : [roles]).filter((role) => typeof role === 'string');
+  if (!theirRoles.every(isStorable)) throw new Error('A role has a character that cannot be stored.');
   const mapping = new Map(Object.entries(config.roles ?? {}));
   return {
     issuer: config.issuer,
     subject,
     tenant_id: config.tenant_id,
-    email: stringClaim(payload, config.claims?.email ?? 'email'),
-    session: stringClaim(payload, config.claims?.session ?? 'sid'),
+    email: textClaim(payload, config.claims?.email ?? 'email', maxEmailLength),
+    session: textClaim(payload, config.claims?.session ?? 'sid'),
     roles: theirRoles.flatMap((role) => mapping.get(role) ?? []),
     issued_at: payload.iat,
     expires_at: payload.exp,
   };
 }
 
-function stringClaim(payload: JWTPayload, name: string): string | null {
+/**
+ * A claim that is a text; null where there is none.
+ *
+ * @throws Error when it is longer than `maxLength`, or has a character that PostgreSQL cannot store.
+ */
+function textClaim(payload: JWTPayload, name: string, maxLength = maxTokenLength): string | null {
   const value = payload[name];
-  return typeof value === 'string' && value !== '' ? value : null;
+  if (typeof value !== 'string' || value === '') return null;
+  if (value.length > maxLength || !isStorable(value)) throw new Error(`The claim ${name} cannot be stored.`);
+  return value;
 }
 
 /** The `iss` claim, not verified: it only selects the configuration to verify with. */

@@ -17,6 +17,7 @@ import {
   randomPKCECodeVerifier,
   randomState,
 } from 'openid-client';
+import { isStorable } from '../../domain/shared/storable-json.ts';
 import { OutboundFailedError, createOutboundHttp } from '../outbound/outbound-http.ts';
 import type { OutboundHttp } from '../outbound/outbound-http.ts';
 import { Problem } from '../problem.ts';
@@ -131,7 +132,9 @@ export function createOidcClient(
         const claims = tokens.claims();
         if (claims === undefined) throw new Error('The provider gave no ID token.');
         const identified = 'email' in claims ? claims : await userInfo(configuration, tokens.access_token, claims.sub);
-        return { issuer: claims.iss, subject: claims.sub, verified_email: verifiedEmail(identified) };
+        const verified_email = verifiedEmail(identified);
+        if (!isStorable(claims.sub) || !isStorable(verified_email ?? '')) throw new Error('The ID token holds what cannot be stored.');
+        return { issuer: claims.iss, subject: claims.sub, verified_email };
       } catch (error) {
         throw providerProblem(error);
       }

@@ -525,4 +525,26 @@ describe('T-16: the list of gates', () => {
       expect([route.operationId, gate(route.operationId).action]).toEqual([route.operationId, declared]);
     }
   });
+
+  it('says the same of every operation as the OpenAPI document (S2-68)', async () => {
+    const { items } = (await shown('/admin/approvals/gates')).body;
+    const listed = items.map((item: Record<string, string>) => [
+      `${item.method} ${item.path!.replaceAll(/:(\w+)/g, '{$1}')}`,
+      item.gate === 'policy' ? `policy:${item.action}` : item.gate,
+    ]);
+    const { paths } = (await app.call('GET', '/openapi.json')).body as { paths: Record<string, Record<string, Record<string, string>>> };
+    const documented = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => [`${method.toUpperCase()} ${path}`, operation] as const),
+    );
+    // The list has each operation once; the document has it under every spelling of its path.
+    const gates = new Map<string, string>(listed);
+    const own = documented.filter(([, { operationId }]) => !operationId!.endsWith('Alias'));
+    const changing = own.filter(([name]) => !name.startsWith('GET '));
+    expect(new Map(changing.map(([name, operation]) => [name, operation['x-gate']]))).toEqual(gates);
+    const byId = new Map(own.map(([, operation]) => [operation.operationId, operation['x-gate']]));
+    for (const [, operation] of documented) {
+      expect([operation.operationId, operation['x-gate']]).toEqual([operation.operationId, byId.get(operation.operationId!.replace(/Alias$/, ''))]);
+    }
+    expect(gates.get('POST /auth/factor-recovery')).toBe('policy:user.reset-factor');
+  });
 });

@@ -105,6 +105,8 @@ describe('sign-in with an identity provider', () => {
     ['another nonce', (claims) => idp.sign({ ...claims, nonce: 'mine' })],
     ['another issuer', (claims) => idp.sign({ ...claims, iss: 'https://evil.example' })],
     ['a life that is over', (claims) => idp.sign({ ...claims, exp: Math.floor(Date.now() / 1000) - 120 })],
+    ['a subject that cannot be stored', (claims) => idp.sign({ ...claims, sub: `${claims.sub ?? ''}\u0000` })],
+    ['an address that cannot be stored', (claims) => idp.sign({ ...claims, email: 'a\u0000@agentmitra.com', email_verified: true })],
     ['alg none', (claims) => Promise.resolve(`${encoded({ alg: 'none' })}.${encoded(claims)}.`)],
     [
       'another subject under a signature of this one',

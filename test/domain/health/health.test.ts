@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { healthSegments } from '../../../src/domain/health/health-history.ts';
 import { allHealthMetrics, healthMetrics, measurementsOf } from '../../../src/domain/health/health-metric.ts';
 import { componentStatus, worstStatus } from '../../../src/domain/health/health-status.ts';
+import { summarizeHealth } from '../../../src/domain/health/health-summary.ts';
 
 const day = 86_400_000;
 const now = Date.parse('2026-11-21T16:40:12.345Z');
@@ -84,5 +85,34 @@ describe('S2-32: the status of a component', () => {
         .map((other) => healthMetrics[other].scope);
       expect(new Set(scopes)).toEqual(new Set([scope]));
     }
+  });
+});
+
+describe('S2-32: why a component is as it is', () => {
+  const at = new Date(now - 30_000).toISOString();
+  const present = { temporal: 'up', worker: 'up', missing: [], hasRedis: true, audit: [] } as const;
+  const alerts = { firing: new Set<string>(), wasEvaluated: true };
+  const find = (name: string, rows: Parameters<typeof summarizeHealth>[0]) =>
+    summarizeHealth(rows, alerts, present, now).components.find(({ component }) => component === name);
+
+  it('Redis that is configured and does not answer is down, in words', () => {
+    const latency = { metric: 'redis.latency_ms', value: 0.4, reason: null, at };
+    expect(find('redis', [latency, { metric: 'redis.up', value: 0, reason: null, at }])).toMatchObject({
+      status: 'down',
+      reason: 'Redis does not answer; the queues that it keeps cannot be reached.',
+    });
+    expect(find('redis', [latency, { metric: 'redis.up', value: 1, reason: null, at }])).toMatchObject({ status: 'up', reason: null });
+  });
+
+  it.each(allHealthMetrics.filter((metric) => healthMetrics[metric].unit === 'up'))('a component that is down by %s says so', (metric) => {
+    const { component } = healthMetrics[metric];
+    expect(find(component, [{ metric, value: 0, reason: null, at }])).toMatchObject({ status: 'down', reason: expect.stringMatching(/ not .+\.$/) });
+  });
+
+  it('what could not be measured keeps the reason of its probe', () => {
+    expect(find('database', [{ metric: 'database.latency_ms', value: null, reason: 'The probe failed (57014).', at }])).toMatchObject({
+      status: 'unknown',
+      reason: 'The probe failed (57014).',
+    });
   });
 });

@@ -146,6 +146,9 @@ describe('bearer tokens of configured issuers (X-5)', () => {
       ['no origin', { azp: undefined }],
       ['an audience, which is somebody else', { aud: 'elsewhere' }],
       ['a session that is pending', { sts: 'pending' }],
+      ['a state of the session that is not known', { sts: 'Active' }],
+      ['an empty state of the session', { sts: '' }],
+      ['null for the state of the session', { sts: null }],
       ['a time that has not come', { nbf: Math.floor(Date.now() / 1000) + 600 }],
     ])('is refused with %s', async (_what, claims) => {
       await expect(clerk.verify(await signed(claims))).rejects.toMatchObject(refused);
@@ -161,7 +164,13 @@ describe('bearer tokens of configured issuers (X-5)', () => {
     ['a life that is over', () => makeToken({ exp: Math.floor(nowMs / 1000) - 31 })],
     ['no end of life', () => makeToken({ exp: undefined })],
     ['a start in the future', () => makeToken({ nbf: Math.floor(nowMs / 1000) + 60 })],
+    ['a time of issue in the future', () => makeToken({ iat: Math.floor(nowMs / 1000) + 32 })],
+    ['a time of issue beyond all times', () => makeToken({ iat: Number.MAX_VALUE, exp: Number.MAX_VALUE })],
+    ['no time of issue', () => makeToken({ iat: undefined })],
     ['no person', () => makeToken({ sub: undefined })],
+    ['a person who is no text', () => makeToken({ sub: { id: 'user_2abc' } as never })],
+    ['a subject longer than any that is linked', () => makeToken({ sub: 'u'.repeat(256) })],
+    ['an address longer than any that is stored', () => makeToken({ email: `${'a'.repeat(320)}@example.com` })],
     ['an algorithm that is not on the list', () => makeToken({}, firstKey, 'PS256')],
     ['a key that is not published', () => makeToken({}, secondKey)],
     ['a stranger’s key under a published id', () => makeToken({}, { ...secondKey, kid: firstKey.kid })],
@@ -182,6 +191,19 @@ describe('bearer tokens of configured issuers (X-5)', () => {
     ['nothing in it', () => Promise.resolve('')],
   ])('are refused with %s', async (_what, make) => {
     await expect(issuers.verify(await make())).rejects.toMatchObject(refused);
+  });
+
+  it.each(['sub', 'email', 'sid', 'roles'])('are refused with a character in %s that cannot be stored', async (claim) => {
+    for (const text of ['nul\u0000', 'half \ud800', '\udc00']) {
+      await expect(issuers.verify(await makeToken({ [claim]: text }))).rejects.toMatchObject(refused);
+    }
+    await expect(issuers.verify(await makeToken({ roles: ['org:admin', 'org:\u0000'] }))).rejects.toMatchObject(refused);
+  });
+
+  it('are accepted from a clock that is a little ahead, with a subject as long as the longest and any letters', async () => {
+    const sub = 'ü'.repeat(255);
+    const token = await makeToken({ sub, email: 'ana+😀@example.com', iat: Math.floor(nowMs / 1000) + 30 });
+    await expect(issuers.verify(token)).resolves.toMatchObject({ subject: sub, email: 'ana+😀@example.com' });
   });
 
   it('are limited to the allowed algorithms when the issuer’s keys name none', async () => {
