@@ -14,10 +14,17 @@ import {
 } from '../../services/onboarding/onboarding-holder.service.ts';
 import { resolvePublicLink } from '../../services/onboarding/public-link-access.service.ts';
 import { reply, route } from '../http/route.ts';
+import type { HandlerContext } from '../http/route.ts';
 
 const tag = 'onboarding';
 /** Any text passes as far as the rate limiter, so that a malformed token and an unknown one are answered alike. */
 const tokenParams = z.object({ link_token: z.string().max(200) });
+
+/** A browser that fetches an address in advance says so (Sec-Purpose, once Purpose); HEAD shows nothing to anybody. */
+function isCallOfPage({ method, headers }: HandlerContext<unknown, unknown, unknown>['raw']): boolean {
+  const purpose = `${String(headers['sec-purpose'] ?? '')} ${String(headers['purpose'] ?? '')}`;
+  return (headers['x-requested-with'] ?? '') !== '' && method === 'GET' && !/\bprefetch\b/i.test(purpose);
+}
 
 const openOnboarding = route({
   operationId: 'openOnboarding',
@@ -35,7 +42,7 @@ const openOnboarding = route({
   problems: ['resource.not-found', 'onboarding.link-dead', 'request.rate-limited'],
   handler: async ({ actor, deps, params, raw }) => {
     const access = await resolvePublicLink(deps, actor, params.link_token);
-    const isOpening = raw.headers['x-requested-with'] !== undefined;
+    const isOpening = isCallOfPage(raw);
     const view = await viewOnboarding(deps, access, isOpening);
     const context = { now: deps.now(), isOpening, needsPassword: needsPassword(deps.env, access.link.tenant_id) };
     return reply(200, presentOnboarding(view, context), access.headers);

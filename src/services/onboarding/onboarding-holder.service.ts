@@ -6,10 +6,9 @@ import { Problem } from '../../platform/problem.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 import { hashAccountPassword } from '../identity/account-password.service.ts';
 import { tellAfterCommit } from '../commands/workflow-start.service.ts';
-import { isOpenOnboarding } from '../../domain/onboarding/onboarding.ts';
 import { completeOnboardingLink } from './onboarding-complete.service.ts';
 import type { CompletedOnboarding } from './onboarding-complete.service.ts';
-import { lockOnboardingLink } from './onboarding-link.repository.ts';
+import { endReason, linkGone, lockOnboardingLink } from './onboarding-link.repository.ts';
 import type { OnboardingRow } from './onboarding-link.repository.ts';
 import { saveOnboardingProgress } from './onboarding-progress.service.ts';
 import type { SavedProgress } from './onboarding-progress.service.ts';
@@ -87,7 +86,8 @@ export function needsPassword({ OIDC_PROVIDERS: providers, TRUSTED_ISSUERS: issu
  * Hashes a password after checking it against the recipient's name and address. A name that is sent now is not checked:
  * it is no part of what the user signs in with.
  *
- * @returns null for a link that is completed already, and without a password.
+ * @returns null for a link that is completed already, and where an account needs no password.
+ * @throws Problem 410 for a link that has ended, 422 for a password that is missing, weak or of no account.
  */
 async function hashChosenPassword(
   deps: Deps & { readonly env: ProviderEnv },
@@ -95,8 +95,10 @@ async function hashChosenPassword(
   password: string | null,
 ): Promise<string | null> {
   const row = await unitOfWork(deps.db, actor, (tx) => lockOnboardingLink(tx, link.link_id));
-  // How a link has ended is said when it is completed.
-  if (!isOpenOnboarding(row.status)) return null;
+  const reason = endReason(row, deps.now());
+  // Completed is final, so the first outcome is told again; a link that has ended otherwise may be extended at this very moment.
+  if (reason === 'completed') return null;
+  if (reason !== null) throw linkGone(reason);
   if (password === null) {
     if (row.account === null || !needsPassword(deps.env, link.tenant_id)) return null;
     const errors = [{ pointer: '/password', detail: 'is needed: the account would have no way in' }];

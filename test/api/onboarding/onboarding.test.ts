@@ -315,6 +315,18 @@ describe('U-19, X-28: a scanner of mails', () => {
     expect(await detail(made)).toMatchObject({ status: 'opened', first_accessed_at: expect.any(String) });
   });
 
+  it.each([
+    ['HEAD', { 'x-requested-with': 'XMLHttpRequest' }],
+    ['GET', { 'x-requested-with': 'XMLHttpRequest', 'sec-purpose': 'prefetch;prerender' }],
+    ['GET', { 'x-requested-with': 'XMLHttpRequest', purpose: 'prefetch' }],
+    ['GET', { 'x-requested-with': '' }],
+  ])('is none that opens it: %s with %j', async (method, headers) => {
+    const made = await makeLink();
+    await forget();
+    expect((await app.call(method, `${base}/o/${made.token}`, { headers })).status).toBe(200);
+    expect(await detail(made)).toMatchObject({ status: 'pending', first_accessed_at: null });
+  });
+
   it('is told from a person who acts without the page', async () => {
     const made = await makeLink();
     await look('GET', made);
@@ -329,6 +341,7 @@ describe('U-18: what mailers append to an address', () => {
   it.each(['?utm_source=mail', '?fbclid=abc&gclid=d', '?utm_campaign=a%20b&mc_eid=1', '?'])('%s is ignored on a link', async (query) => {
     const made = await makeLink();
     expect((await look('GET', made, query)).status).toBe(200);
+    expect((await look('GET', made, '?utm_source=%00')).status).toBe(200);
     expect((await visit('PUT', made, `/progress${query}`, { version: 1 })).status).toBe(200);
     expect((await visit('POST', made, `/complete${query}`, {})).status).toBe(200);
   });
@@ -354,6 +367,24 @@ describe('U-17, S3-22: an account without a way in', () => {
     expect((await visit('POST', made, '/complete', { password })).body).toMatchObject({ account: 'created' });
     const signedIn = await app.call('POST', '/auth/login', { body: { email: 'keyless@example.com', password } });
     expect(signedIn.status).toBe(200);
+  });
+
+  it('is not made, and no password is dropped, where the link is extended beside its completion', async () => {
+    for (let round = 0; round < 12; round += 1) {
+      const name = `extended-${round}`;
+      const made = await makeLink(account(name));
+      await asSuperuser(app, "update onboarding_link set status = 'expired', expires_at = now() - interval '1 minute' where id = $1", [made.id]);
+      const password = round % 2 === 0 ? undefined : testPassword();
+      const [done] = await Promise.all([
+        visit('POST', made, '/complete', password === undefined ? {} : { password }),
+        post(made, 'extend', { extend_seconds: 86_400 }),
+      ]);
+      expect([200, 410, 422]).toContain(done.status);
+      if (done.status !== 200) continue;
+      expect(password).toBeDefined();
+      const signedIn = await app.call('POST', '/auth/login', { body: { email: `${name}@example.com`, password } });
+      expect(signedIn.status).toBe(200);
+    }
   });
 
   it('needs none where the link makes no account', async () => {
