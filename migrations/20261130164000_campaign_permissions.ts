@@ -8,7 +8,8 @@ const added = ['campaign:update', 'campaign:send', 'contact:update'];
 
 /**
  * Agents see their own contacts and those of their pools, not all (U-9); who changes all campaigns and contacts gets the
- * permissions for it by their names, which campaign permissions and ownership give for single ones.
+ * permissions for it by their names, which campaign permissions and ownership give for single ones. Batches of who manages a
+ * single campaign take nothing from others.
  */
 export class Migration20261130164000_campaign_permissions extends Migration {
   override up(): void {
@@ -19,7 +20,8 @@ export class Migration20261130164000_campaign_permissions extends Migration {
        select id, permissions, parent_role_id from admin_roles
        where is_system_role and (code in ${managers} or code in ${agents})`,
     ]);
-    for (const statement of [...statements, poolOfMembers]) this.addSql(statement);
+    const batches = 'alter table assignment_batches add column takes_from_others boolean not null default true';
+    for (const statement of [...statements, batches, poolOfMembers]) this.addSql(statement);
   }
 
   override down(): void {
@@ -27,6 +29,7 @@ export class Migration20261130164000_campaign_permissions extends Migration {
       `update admin_roles set permissions = permissions || '{contact:read}' where is_system_role and code in ${agents}`,
       ...added.map((permission) => `update admin_roles set permissions = array_remove(permissions, '${permission}') where is_system_role`),
     ]);
-    for (const statement of [poolOfReaders, ...statements]) this.addSql(statement);
+    const batches = 'alter table assignment_batches drop column takes_from_others';
+    for (const statement of [poolOfReaders, batches, ...statements]) this.addSql(statement);
   }
 }

@@ -23,6 +23,7 @@ import {
   presentOutcomes,
   userAssignmentsView,
 } from './assignment.schemas.ts';
+import { judgedRemoval } from './campaign.schemas.ts';
 import { explainedAssignmentView } from './contact-assignment.schemas.ts';
 import { uuid } from '../../platform/value-schemas.ts';
 
@@ -121,9 +122,7 @@ const removeUserCampaign = route({
   path: `${userPath}/campaigns/:campaign_id`,
   tag: 'assignment',
   summary: 'Remove a user from a campaign; the user keeps the contacts',
-  description:
-    'Who manages the campaign may do it without the permission, unless a gate policy asks for approval: requests are opened by ' +
-    'people with the permission.',
+  description: judgedRemoval,
   permission: 'assignment:manage',
   isJudgedByResource: true,
   gate: { action: assignmentRemoveCampaign.name, payload: ({ params }) => params },

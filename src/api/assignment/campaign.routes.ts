@@ -13,7 +13,7 @@ import { ApprovalBody } from '../approval/approval.schemas.ts';
 import { reply, route } from '../http/route.ts';
 import type { HandlerContext } from '../http/route.ts';
 import { campaignPoolRoutes } from './campaign-pool.routes.ts';
-import { campaignCreation, campaignUpdate, campaignView } from './campaign.schemas.ts';
+import { campaignCreation, campaignUpdate, campaignView, judgedRemoval } from './campaign.schemas.ts';
 import { uuid } from '../../platform/value-schemas.ts';
 
 const campaignsPath = '/api/admin/campaigns';
@@ -114,7 +114,9 @@ const deleteCampaign = route({
   path: campaignPath,
   tag: 'campaign',
   summary: 'Delete a campaign; contacts keep their owners',
+  description: judgedRemoval,
   permission: 'campaign:manage',
+  isJudgedByResource: true,
   gate: {
     action: campaignDelete.name,
     payload: ({ params }, { ifMatch }) => ({ campaign_id: params.campaign_id, version: expectedVersion(ifMatch) }),
@@ -124,9 +126,10 @@ const deleteCampaign = route({
   responses: { 202: ApprovalBody, 204: null },
   problems: ['resource.not-found', 'resource.version-mismatch'],
   handler: async (context) => {
-    const { params, request } = context;
+    const { actor, params, request } = context;
     const version = expectedVersion(request.ifMatch);
     return context.change(async (tx) => {
+      await assertAccess(tx, actor, 'campaign:manage', { type: 'campaign', id: params.campaign_id });
       await runGatedAction(tx, context, campaignDelete.prepare({ campaign_id: params.campaign_id, version }));
       return reply(204);
     });

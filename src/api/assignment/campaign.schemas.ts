@@ -2,6 +2,11 @@ import { z } from 'zod';
 import { campaignChannels, campaignStatuses } from '../../entities/assignment/campaign.entity.ts';
 import { day, dayInput, lineText, proseText, timestamp, uuid } from '../../platform/value-schemas.ts';
 
+/** What routes that take something away say about who may. */
+export const judgedRemoval =
+  'Who manages the campaign may do it without the permission, unless a gate policy asks for approval: requests are opened by ' +
+  'people with the permission.';
+
 /** A campaign. */
 export const campaignView = z
   .object({

@@ -6,7 +6,7 @@ import { loadAssignmentHistory } from '../../services/assignment/contact-assignm
 import { contactDelete } from '../../services/assignment/contact-delete.action.ts';
 import { importContacts as importCsv, readContactFile } from '../../services/assignment/contact-import.service.ts';
 import { contactCreation } from '../../services/assignment/contact.payload.ts';
-import { loadContact, loadContacts } from '../../services/assignment/contact.queries.ts';
+import { assertContactExists, loadContact, loadContacts } from '../../services/assignment/contact.queries.ts';
 import { createContact as insertContact, updateContact as saveContact } from '../../services/assignment/contact.service.ts';
 import type { ReadSource } from '../../platform/database/read.ts';
 import { assertAccess } from '../../services/assignment/resource-access.service.ts';
@@ -176,7 +176,7 @@ const getContactAssignments = route({
   problems: ['resource.not-found'],
   handler: async ({ actor, deps, params: { contact_id }, query: page }) => {
     await assertAccess(deps.db, actor, 'assignment:read', { type: 'contact', id: contact_id });
-    await loadContact(deps, actor, contact_id);
+    await assertContactExists(deps, actor, contact_id);
     return loadAssignmentHistory(deps, actor, contact_id, page);
   },
 });

@@ -11,7 +11,7 @@ import { rehearsal } from '../../platform/database/rehearsal.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
 import { commandKey } from '../../services/commands/command.repository.ts';
-import { assertSomeAccess } from '../../services/assignment/resource-access.service.ts';
+import { assertAccess, assertSomeAccess, resourceOfPath } from '../../services/assignment/resource-access.service.ts';
 import { canProveFactor, factorOwner } from '../../services/identity/sign-in/second-factor.service.ts';
 import { authenticate } from './authenticate.ts';
 import { assertPermission } from './authorize.ts';
@@ -118,10 +118,15 @@ async function answerOnce(request: Request): Promise<HttpResponse> {
     onLostResult: (error) => ctx.state.log.error({ err: error, request_id: ctx.state.info.id }, 'a result could not be stored'),
   });
   const known = await command.findAnswer();
-  if (known !== undefined) return replayed(known);
+  if (known !== undefined) {
+    if (known.body !== null) await assertStillJudged(request);
+    return replayed(known);
+  }
   // What a workflow has done for a route whose gate is data was the opening of a request, whatever the gate is now.
   const gate =
     command.isReplayed && typeof route.gate !== 'string' ? 'approval' : await resolveGate(request);
+  // Who executes a request asks for the permission again, which a membership does not give.
+  if (gate === 'approval' && !command.isReplayed) assertPermission(actor, { permission: route.permission });
   if (gate !== 'none') {
     if (command.isReplayed) {
       mfa = spentProof();
@@ -142,6 +147,13 @@ async function answerOnce(request: Request): Promise<HttpResponse> {
     if (mfa !== null && status < 500 && code !== 'idempotency.in-progress') await countRefusal(request, mfa);
     throw error;
   }
+}
+
+/** An answer that is told again shows a campaign or a contact as the first one did, and so takes the right to see it now. */
+async function assertStillJudged({ deps, route, actor, input }: Request): Promise<void> {
+  const resource = resourceOfPath(input.params);
+  if (route.isJudgedByResource !== true || !isPermission(route.permission) || resource === null) return;
+  await assertAccess(deps.db, actor, route.permission, resource);
 }
 
 /** The refusal stands even when it cannot be counted. */

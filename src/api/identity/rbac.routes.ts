@@ -100,6 +100,8 @@ const checkPermission = route({
       throw new Problem({ code: 'auth.forbidden', detail: 'This needs the permission user:read.' });
     }
     const subject = userId === actor.user_id ? actor : await readRights(deps.db, scope, userId ?? '');
+    // Memberships and grants outlast a deactivation, and give nothing meanwhile.
+    if (subject === null) return { allowed: false, rule: 'user-inactive' };
     if (resource !== undefined && permission !== null) {
       return decideAccess(deps.db, scope, { ...subject, user_id: userId }, permission, resource);
     }

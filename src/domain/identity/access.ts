@@ -51,8 +51,8 @@ type Subject = Pick<Actor, 'permissions' | 'roles'>;
  * The one access rule (X-29). Its parts are tried in a fixed order and the first that applies decides, so the answer does
  * not depend on the order in which roles were assigned:
  *
- * 1. somebody who may manage all campaigns may look at each, whatever a membership says;
- * 2. the campaign permissions of a member decide who sees the campaign, also against a role;
+ * 1. somebody who may manage all campaigns, or all memberships, may do so in each, whatever a membership says;
+ * 2. a member without any campaign permission sees and does nothing in the campaign, also against a role;
  * 3. a role of the actor has the permission, or one that includes it → allowed;
  * 4. the thing is the actor's own, and its owner may do this → allowed;
  * 5. a campaign permission of the actor's membership covers it → allowed (S3-8);
@@ -67,8 +67,8 @@ export function can(
   resource: AccessResource | null = null,
   nowMs: number = Date.now(),
 ): AccessDecision {
-  if (permission === 'campaign:read' && resource?.type === 'campaign') {
-    const seen = seesCampaign(actor, resource.membership);
+  if (resource?.type === 'campaign' && permission !== null) {
+    const seen = seesCampaign(actor, permission, resource.membership);
     if (seen !== null) return seen;
   }
   const given = permission === null ? undefined : rolePermissionFor(actor, permission);
@@ -84,6 +84,19 @@ export function can(
       return noRule;
   }
 }
+
+/**
+ * The rights over all campaigns, contacts and assignments: who has one more of them than another person is the stronger one where
+ * campaign permissions are given and taken (S4-26).
+ */
+export const campaignRights: readonly Permission[] = [
+  'campaign:update',
+  'campaign:send',
+  'campaign:manage',
+  'contact:update',
+  'contact:manage',
+  'assignment:manage',
+];
 
 const noRule: AccessDecision = { allowed: false, rule: 'no-rule' };
 
@@ -130,10 +143,20 @@ const assignedContactRules: MembershipRules = {
 /** What the owner of a contact may do with it. */
 export const ownerPermissions: readonly Permission[] = ['contact:read', 'contact:update', 'assignment:read'];
 
-function seesCampaign({ permissions }: Subject, membership: CampaignPermissions | null): AccessDecision | null {
-  if (permissions.includes('campaign:manage')) return { allowed: true, rule: 'role-permission:campaign:manage' };
-  if (membership === null) return null;
-  return decideByMembership('campaign:read', membership, campaignRules);
+/**
+ * The permission by which somebody stands above the memberships of all campaigns, so that none of them takes anything: who could
+ * change the membership anyway. Undefined for everybody else.
+ */
+export function aboveMemberships({ permissions }: Pick<Actor, 'permissions'>, wanted: Permission): Permission | undefined {
+  const managing: Permission[] = wanted.startsWith('assignment:') ? ['assignment:manage', 'campaign:manage'] : ['campaign:manage'];
+  return managing.find((one) => permissions.includes(one));
+}
+
+/** What is decided before roles are asked: null where the membership leaves it to them. */
+function seesCampaign(actor: Subject, wanted: Permission, membership: CampaignPermissions | null): AccessDecision | null {
+  if (membership === null || aboveMemberships(actor, wanted) !== undefined) return null;
+  const seen = decideByMembership('campaign:read', membership, campaignRules);
+  return seen.allowed && wanted !== 'campaign:read' ? null : seen;
 }
 
 function decideOnContact(permission: Permission, { is_own, membership, is_pooled }: ContactAccess): AccessDecision {

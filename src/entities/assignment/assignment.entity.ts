@@ -118,6 +118,8 @@ export const AssignmentBatchEntity = defineEntity({
     to_user_id: p.uuid().nullable(),
     on_conflict: p.text().$type<'skip' | 'reassign'>(),
     keep_owner: p.boolean().default(false),
+    /** Whether contacts that belong to other campaigns, or to somebody by hand, are dealt as well. */
+    takes_from_others: p.boolean().default(true),
     status: p.text().default('running').$type<BatchStatus>(),
     total: p.integer(),
     /** Position of the last item that is done; the items behind it are still to be done. */

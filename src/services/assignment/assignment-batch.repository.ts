@@ -12,6 +12,7 @@ interface NewBatch {
   readonly to_user_id?: string | null;
   readonly on_conflict: 'skip' | 'reassign';
   readonly keep_owner?: boolean;
+  readonly takes_from_others?: boolean;
   readonly total: number;
 }
 

@@ -4,7 +4,6 @@ import { actorRef } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { invalidInput } from '../../platform/input-issues.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
 import { openAssignments } from './assignment-access.service.ts';
@@ -45,43 +44,17 @@ export interface BulkRequest {
  * Stores a batch of contacts that the rule is to assign; its workflow works through it.
  *
  * @returns how many contacts there are.
- * @throws Problem 404 when there is no such campaign; `request.invalid` for contacts of others than the campaign, where a campaign
- *   permission alone allows it.
+ * @throws Problem 404 when there is no such campaign.
  */
 export async function createBulkBatch(tx: Tx, request: BulkRequest): Promise<number> {
   const { batch_id, campaign_id, contact_ids, source, on_conflict, keep_owner } = request;
   await lockCampaign(tx, campaign_id);
-  // Who may deal by a campaign permission only leaves the contacts of other campaigns alone.
-  if (contact_ids !== null && !tx.actor.permissions.includes('assignment:manage')) await assertFree(tx, campaign_id, contact_ids);
   const ids = contact_ids ?? (await unassignedContacts(tx, source));
-  await insertBatch(tx, { id: batch_id, kind: 'bulk', campaign_id, on_conflict, keep_owner, total: ids.length });
+  // Who deals by a campaign permission only leaves what belongs to others alone, also what they get while the batch runs.
+  const takes_from_others = tx.actor.permissions.includes('assignment:manage');
+  await insertBatch(tx, { id: batch_id, kind: 'bulk', campaign_id, on_conflict, keep_owner, takes_from_others, total: ids.length });
   await insertBatchItems(tx, batch_id, ids.map((contact_id) => ({ contact_id, campaign_id })));
   return ids.length;
-}
-
-async function assertFree(tx: Tx, campaignId: string, contactIds: readonly string[]): Promise<void> {
-  const isRequested = sql<boolean>`contact_id = any(${[...contactIds]}::uuid[])`;
-  const elsewhere = await tx.sql
-    .selectFrom('user_contact_assignment')
-    .where(isRequested)
-    .where('released_at', 'is', null)
-    .where('campaign_id', 'is distinct from', campaignId)
-    .select('contact_id')
-    .union(
-      tx.sql
-        .selectFrom('assignment_queue')
-        .where(isRequested)
-        .where('left_at', 'is', null)
-        .where('campaign_id', '!=', campaignId)
-        .select('contact_id'),
-    )
-    .execute();
-  if (elsewhere.length === 0) return;
-  const taken = new Set(elsewhere.map(({ contact_id }) => contact_id));
-  const detail = 'belongs to another campaign, or to somebody by hand';
-  throw invalidInput(
-    contactIds.flatMap((id, index) => (taken.has(id) ? [{ pointer: `/contact_ids/${index}`, detail }] : [])),
-  );
 }
 
 async function unassignedContacts(tx: Tx, source: string | null): Promise<string[]> {
@@ -113,11 +86,11 @@ interface ReassignRequest {
  * Stores a batch of all open contacts of a person, campaign by campaign, oldest first.
  *
  * @returns how many contacts there are; with none nothing is stored.
- * @throws Problem 409 when the person who should get them is not active.
+ * @throws Problem `request.invalid` when there is no such person who should get them, 409 when that person is not active.
  */
 export async function createReassignBatch(tx: Tx, request: ReassignRequest): Promise<number> {
   const { batch_id, from_user_id, to_user_id } = request;
-  if (to_user_id !== null) await assertActiveUser(tx, to_user_id);
+  if (to_user_id !== null) await assertActiveUser(tx, to_user_id, '/to_user_id');
   const open = await tx.sql
     .selectFrom('user_contact_assignment')
     .where('user_id', '=', from_user_id)
@@ -194,7 +167,7 @@ export async function runBatchChunk(tx: Tx, batchId: string): Promise<BatchProgr
 
 function assignChunk(
   tx: Tx,
-  { kind, from_user_id, to_user_id, on_conflict, keep_owner }: LockedBatch,
+  { kind, from_user_id, to_user_id, on_conflict, keep_owner, takes_from_others }: LockedBatch,
   campaign_id: string | null,
   contactIds: readonly string[],
 ): Promise<ContactOutcome[]> {
@@ -202,7 +175,7 @@ function assignChunk(
     return reassignContacts(tx, contactIds, { from_user_id, to_user_id, campaign_id });
   }
   if (campaign_id === null) throw new Error('A bulk batch has a campaign; the table says so.');
-  return assignContacts(tx, contactIds, { mode: 'round_robin', campaign_id, keep_owner }, on_conflict);
+  return assignContacts(tx, contactIds, { mode: 'round_robin', campaign_id, keep_owner, takes_from_others }, on_conflict);
 }
 
 /**

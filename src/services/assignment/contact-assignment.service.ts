@@ -1,12 +1,13 @@
 import { sql } from 'kysely';
 import type { AssignmentReason, ConflictRule, ContactOutcome } from '../../domain/assignment/assignment.ts';
+import { unknownReference } from '../../platform/input-issues.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { auditAssigned } from './assignment-audit.service.ts';
 import { autoAssignContacts } from './auto-assign.service.ts';
 import type { AutoAssignRequest } from './auto-assign.service.ts';
 import { leaveQueue } from './assignment-queue.service.ts';
-import { lockCampaign } from './campaign/campaign.repository.ts';
+import { lockCampaign, lockExistingCampaign } from './campaign/campaign.repository.ts';
 import { assertActiveUser, assertMember } from './campaign/campaign-pool.service.ts';
 import { lastOwners, lockContacts, releaseAssignments } from './contact.repository.ts';
 import type { LockedContact } from './contact.repository.ts';
@@ -14,7 +15,13 @@ import type { LockedContact } from './contact.repository.ts';
 /** `manual`: all contacts to one user. `round_robin`: to the pool of a campaign, by the rule. */
 type AssignTarget =
   | { readonly mode: 'manual'; readonly user_id: string; readonly campaign_id: string | null }
-  | { readonly mode: 'round_robin'; readonly campaign_id: string; readonly keep_owner: boolean };
+  | {
+      readonly mode: 'round_robin';
+      readonly campaign_id: string;
+      readonly keep_owner: boolean;
+      /** Whether contacts that belong to other campaigns, or to somebody by hand, are dealt as well. */
+      readonly takes_from_others: boolean;
+    };
 
 /** What a caller asks for: contacts for a user or, with mode `round_robin`, for the pool that the user is a member of. */
 interface ContactAssignmentRequest {
@@ -39,7 +46,7 @@ export async function assignRequestedContacts(
     return assignContacts(tx, contact_ids, { mode: 'manual', user_id: userId, campaign_id }, on_conflict);
   }
   await assertMember(tx, userId, campaign_id);
-  return assignContacts(tx, contact_ids, { mode, campaign_id, keep_owner }, on_conflict);
+  return assignContacts(tx, contact_ids, { mode, campaign_id, keep_owner, takes_from_others: true }, on_conflict);
 }
 
 /**
@@ -47,7 +54,8 @@ export async function assignRequestedContacts(
  *
  * @param onConflict what is done with contacts that have another owner.
  * @returns the outcome of each contact, in order.
- * @throws Problem 404 when there is no such user or campaign; `assignment.contact-owned` for the rule `fail`.
+ * @throws Problem 404 when there is no such user, `request.invalid` when there is no such campaign; `assignment.contact-owned` for
+ *   the rule `fail`.
  */
 export async function assignContacts(
   tx: Tx,
@@ -56,7 +64,9 @@ export async function assignContacts(
   onConflict: ConflictRule,
 ): Promise<ContactOutcome[]> {
   if (target.mode === 'manual') await assertActiveUser(tx, target.user_id);
-  if (target.campaign_id !== null) await lockCampaign(tx, target.campaign_id);
+  if (target.campaign_id !== null && !(await lockExistingCampaign(tx, target.campaign_id))) {
+    throw unknownReference('/campaign_id', 'campaign');
+  }
   const contacts = await lockContacts(tx, contactIds);
   const keepsOwner = target.mode === 'round_robin' && target.keep_owner;
   const preferred = keepsOwner ? await lastOwners(tx, contactIds) : new Map<string, string>();
@@ -124,6 +134,8 @@ function reasonOf(from_user_id: string | null, isReassignment: boolean): Assignm
 /** The outcome of a contact that is left as it is, or null. */
 function outcomeWithoutChange(contact: LockedContact, target: AssignTarget, onConflict: ConflictRule): ContactOutcome | null {
   const { contact_id, owner_id, owner_campaign_id, queue_campaign_id } = contact;
+  // Whether it is there is not told, as everywhere to who may not see it.
+  if (target.mode === 'round_robin' && !target.takes_from_others && isOfOthers(contact, target.campaign_id)) return missing(contact_id);
   if (owner_id !== null) {
     const isSame = target.mode === 'manual' ? owner_id === target.user_id : owner_campaign_id === target.campaign_id;
     if (isSame && !(target.mode === 'round_robin' && onConflict === 'reassign')) {
@@ -135,6 +147,12 @@ function outcomeWithoutChange(contact: LockedContact, target: AssignTarget, onCo
   }
   const isWaiting = target.mode === 'round_robin' && queue_campaign_id === target.campaign_id;
   return isWaiting ? { contact_id, outcome: 'skipped', detail: 'already_waiting', user_id: null } : null;
+}
+
+/** Whether a contact is assigned through, or waits in the queue of, another campaign, or is somebody's by hand. */
+function isOfOthers({ owner_id, owner_campaign_id, queue_campaign_id }: LockedContact, campaignId: string): boolean {
+  if (owner_id !== null) return owner_campaign_id !== campaignId;
+  return queue_campaign_id !== null && queue_campaign_id !== campaignId;
 }
 
 function missing(contact_id: string): ContactOutcome {

@@ -61,6 +61,12 @@ export async function loadContact(deps: Deps, actor: Actor, id: string) {
   return contact;
 }
 
+/** For those whose right to something about a contact has been judged already. @throws Problem 404. */
+export async function assertContactExists({ db }: Deps, actor: Actor, id: string): Promise<void> {
+  const [found] = await read(db, actor, kysely.selectFrom('contacts').where('id', '=', id).where('deleted_at', 'is', null).select('id'));
+  if (found === undefined) throw notFound('contact');
+}
+
 /**
  * Owners are visible to actors who may see assignments, and of the contacts that are visible by ownership or a campaign; other
  * actors see only which contacts are their own.

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { campaignGrants } from '../../domain/assignment/campaign-permission.ts';
-import { can, ownerPermissions, rolePermissionFor } from '../../domain/identity/access.ts';
+import { aboveMemberships, can, ownerPermissions, rolePermissionFor } from '../../domain/identity/access.ts';
 import type { AccessDecision, CampaignAccess, ContactAccess } from '../../domain/identity/access.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
@@ -14,6 +14,12 @@ import { openAssignmentsQuery } from './assignment-access.service.ts';
 export interface ResourceRef {
   readonly type: 'campaign' | 'contact';
   readonly id: string;
+}
+
+/** The campaign or the contact that the path of a request names; null where it names none. */
+export function resourceOfPath({ campaign_id, contact_id }: Readonly<Record<string, string>>): ResourceRef | null {
+  if (contact_id !== undefined) return { type: 'contact', id: contact_id };
+  return campaign_id === undefined ? null : { type: 'campaign', id: campaign_id };
 }
 
 const grants = ['m.can_view', 'm.can_edit', 'm.can_send', 'm.can_manage'] as const;
@@ -97,10 +103,10 @@ export async function decideAccess(
   return can(subject, permission, (await factsOf(db, scope, subject.user_id, resource)) ?? null);
 }
 
-/** Whether what a role gives decides, so that nothing has to be looked up: a membership can only take the view of a campaign. */
-function isDecidedByRole(actor: Pick<Actor, 'permissions'>, permission: Permission): boolean {
-  if (permission === 'campaign:read') return actor.permissions.includes('campaign:manage');
-  return rolePermissionFor(actor, permission) !== undefined;
+/** Whether what a role gives decides, so that nothing has to be looked up: a membership can take a campaign from most. */
+function isDecidedByRole(actor: Pick<Actor, 'permissions'>, permission: Permission, resource: ResourceRef | null): boolean {
+  if (rolePermissionFor(actor, permission) === undefined) return false;
+  return resource?.type !== 'campaign' || aboveMemberships(actor, permission) !== undefined;
 }
 
 /**
@@ -116,7 +122,7 @@ export async function assertAccess(
   permission: Permission,
   resource: ResourceRef | null,
 ): Promise<void> {
-  if (isDecidedByRole(actor, permission)) return;
+  if (isDecidedByRole(actor, permission, resource)) return;
   assertAllowed(resource === null ? can(actor, permission) : await decideAccess(db, actor, actor, permission, resource), permission);
 }
 

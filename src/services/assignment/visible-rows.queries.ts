@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
-import { rolePermissionFor } from '../../domain/identity/access.ts';
+import { aboveMemberships, rolePermissionFor } from '../../domain/identity/access.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 
 /** The access rule (`domain/identity/access.ts`) as conditions of lists: what is listed is what may be opened, and nothing else. */
@@ -17,8 +17,8 @@ function membershipOf(userId: string | null) {
  * @returns null for all.
  */
 export function visibleCampaigns(actor: Pick<Actor, 'user_id' | 'permissions'>): RawBuilder<boolean> | null {
-  const { user_id, permissions } = actor;
-  if (permissions.includes('campaign:manage')) return null;
+  const { user_id } = actor;
+  if (aboveMemberships(actor, 'campaign:read') !== undefined) return null;
   if (rolePermissionFor(actor, 'campaign:read') !== undefined) {
     return sql<boolean>`campaigns.id not in (${membershipOf(user_id)} and not ${hasGrant})`;
   }
@@ -31,8 +31,12 @@ export function visibleCampaigns(actor: Pick<Actor, 'user_id' | 'permissions'>):
  * @returns null for all.
  */
 export function visibleBatches(actor: Pick<Actor, 'user_id' | 'permissions'>): RawBuilder<boolean> | null {
-  if (rolePermissionFor(actor, 'assignment:read') !== undefined) return null;
-  return sql<boolean>`b.campaign_id in (${membershipOf(actor.user_id)} and ${hasGrant})`;
+  const { user_id } = actor;
+  if (rolePermissionFor(actor, 'assignment:read') === undefined) {
+    return sql<boolean>`b.campaign_id in (${membershipOf(user_id)} and ${hasGrant})`;
+  }
+  if (aboveMemberships(actor, 'assignment:read') !== undefined) return null;
+  return sql<boolean>`(b.campaign_id is null or b.campaign_id not in (${membershipOf(user_id)} and not ${hasGrant}))`;
 }
 
 /**

@@ -90,13 +90,13 @@ describe('S3-42: CSV import', () => {
     const answer = await drive.call('POST', `${contacts}/import`, file('Good,good@people.example,', ',bad,', 'X,no-mail,'));
     expect(answer.status).toBe(422);
     expect(answer.body.errors.map(({ detail }: { detail: string }) => detail)).toEqual([
-      'line 3, email: is no e-mail address',
+      'line 3, email: must be an e-mail address',
       'line 3, name: is missing',
-      'line 4, email: is no e-mail address',
+      'line 4, email: must be an e-mail address',
     ]);
     expect((await drive.call('GET', `${contacts}?q=good@people.example`)).body.items).toEqual([]);
     const unknown = await drive.call('POST', `${contacts}/import`, { csv: 'name,salary\nX,1' });
-    expect(unknown.body.errors).toEqual([{ pointer: '/csv', detail: 'unknown column salary' }]);
+    expect(unknown.body.errors).toEqual([{ pointer: '/csv', detail: 'has the unknown column salary' }]);
   });
 });
 

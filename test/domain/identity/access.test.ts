@@ -31,12 +31,14 @@ const memberships: (CampaignPermissions | null)[] = [
 ];
 const any = (member: CampaignPermissions | null) => member !== null && campaignGrants.some((grant) => member[grant]);
 
-/** The same rule as a table of who may. */
+/** The same rule as a table of who may: a membership with nothing shuts the campaign, but not to who could change it. */
 function expectedOnCampaign(role: string, permission: string, member: CampaignPermissions | null): boolean {
-  const hasRole = byRole[permission]!.includes(role);
+  const above = [byRole['campaign:manage'], permission.startsWith('assignment:') ? byRole['assignment:manage'] : []];
+  const isShut = member !== null && !any(member) && !above.flat().includes(role);
+  const hasRole = byRole[permission]!.includes(role) && !isShut;
   switch (permission) {
     case 'campaign:read':
-      return byRole['campaign:manage']!.includes(role) || (member === null ? hasRole : any(member));
+      return hasRole || any(member);
     case 'campaign:update':
       return hasRole || member?.can_edit === true || member?.can_manage === true;
     case 'campaign:send':

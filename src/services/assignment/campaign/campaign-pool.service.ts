@@ -1,8 +1,12 @@
 import { sql } from 'kysely';
+import { campaignGrants } from '../../../domain/assignment/campaign-permission.ts';
 import type { CampaignPermissions } from '../../../domain/assignment/campaign-permission.ts';
+import { campaignRights } from '../../../domain/identity/access.ts';
+import { unknownReference } from '../../../platform/input-issues.ts';
 import { Problem, notFound } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { nextVersion } from '../../../platform/row-version.ts';
+import { assertNotStronger } from '../../identity/role/effective-rights.service.ts';
 import { endedMembership, lockCampaign, lockMember } from './campaign.repository.ts';
 
 /** What a member may do, and how contacts are assigned to the member. */
@@ -36,19 +40,23 @@ async function statusOf(tx: Tx, userId: string) {
   return user?.status;
 }
 
-/** @throws Problem 404 when there is no such user, 409 when the user is not active. */
-export async function assertActiveUser(tx: Tx, userId: string): Promise<void> {
+/**
+ * @param pointer where the request names the user; null: its address does.
+ * @throws Problem 404 when there is no such user, 422 where the body names one; 409 when the user is not active.
+ */
+export async function assertActiveUser(tx: Tx, userId: string, pointer: string | null = null): Promise<void> {
   const status = await statusOf(tx, userId);
-  if (status === undefined) throw notFound('user');
+  if (status === undefined) throw pointer === null ? notFound('user') : unknownReference(pointer, 'user');
   if (status !== 'active') {
     throw new Problem({
       code: 'assignment.user-inactive',
       detail: 'Campaigns and contacts can be assigned to active users only.',
+      errors: pointer === null ? [] : [{ pointer, detail: 'is a user who is not active' }],
     });
   }
 }
 
-/** @throws Problem 404 when there is no such user or campaign, 409 for a user who is not active or not in the pool. */
+/** @throws Problem 404 when there is no such user, 422 when there is no such campaign, 409 for a user who is not active or not in the pool. */
 export async function assertMember(tx: Tx, userId: string, campaignId: string): Promise<void> {
   await assertActiveUser(tx, userId);
   const member = await tx.sql
@@ -60,9 +68,13 @@ export async function assertMember(tx: Tx, userId: string, campaignId: string): 
     .where('c.deleted_at', 'is', null)
     .select('p.id')
     .executeTakeFirst();
-  if (member === undefined) throw notFound('campaign');
+  if (member === undefined) throw unknownReference('/campaign_id', 'campaign');
   if (member.id === null) {
-    throw new Problem({ code: 'resource.conflict', detail: 'The user is not in the pool of this campaign.' });
+    throw new Problem({
+      code: 'resource.conflict',
+      detail: 'The user is not in the pool of this campaign.',
+      errors: [{ pointer: '/campaign_id', detail: 'is a campaign whose pool this user is not in' }],
+    });
   }
 }
 
@@ -70,7 +82,7 @@ export async function assertMember(tx: Tx, userId: string, campaignId: string): 
  * Adds a user to the pools of campaigns (S3-3). A pool that the user is in already stays as it is (S3-43). A new
  * member starts with the average load of the others, by weight.
  *
- * @throws Problem 404 when there is no such user, 409 when the user is not active.
+ * @throws Problem 404 when there is no such user, 409 when the user is not active; `user.exceeds-own`.
  */
 export async function joinCampaigns(
   tx: Tx,
@@ -79,6 +91,7 @@ export async function joinCampaigns(
   settings: MemberSettings,
 ): Promise<CampaignOutcome[]> {
   await assertActiveUser(tx, userId);
+  await assertNotStronger(tx, userId, campaignRights);
   const found = await tx.sql
     .selectFrom('campaigns')
     .where('id', 'in', [...campaignIds])
@@ -138,7 +151,7 @@ async function joinPool(tx: Tx, user_id: string, campaign_id: string, settings: 
  * Changes permissions or settings of a member. A new weight scales the member's load with it, so that the member is owed
  * neither more nor less than before.
  *
- * @throws Problem 404 when the user is not in the pool.
+ * @throws Problem 404 when the user is not in the pool; `user.exceeds-own` when permissions of somebody stronger would change.
  */
 export async function updateMember(
   tx: Tx,
@@ -148,6 +161,8 @@ export async function updateMember(
 ): Promise<void> {
   await lockCampaign(tx, campaign_id);
   const before = await lockMember(tx, campaign_id, user_id);
+  const changesRights = campaignGrants.some((grant) => changes[grant] !== undefined && changes[grant] !== before[grant]);
+  if (changesRights) await assertNotStronger(tx, user_id, campaignRights);
   const { weight } = changes;
   await tx.sql
     .updateTable('user_campaign_assignment')
@@ -175,10 +190,11 @@ export async function updateMember(
 /**
  * Removes a member from a pool. The row stays as history (S3-43), and the contacts stay with the user.
  *
- * @throws Problem 404 when the user is not in the pool.
+ * @throws Problem 404 when the user is not in the pool; `user.exceeds-own`.
  */
 export async function removeMember(tx: Tx, campaign_id: string, user_id: string): Promise<{ id: string }> {
   const { id, ...old_values } = await lockMember(tx, campaign_id, user_id);
+  await assertNotStronger(tx, user_id, campaignRights);
   await tx.sql
     .updateTable('user_campaign_assignment')
     .set(endedMembership())

@@ -5,7 +5,7 @@ import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { kysely } from '../../../entities/kysely-schema.ts';
 import { read } from '../../../platform/database/read.ts';
 import type { ReadSource, ReadScope } from '../../../platform/database/read.ts';
-import { notFound } from '../../../platform/problem.ts';
+import { unknownReference } from '../../../platform/input-issues.ts';
 
 /** A role that a person holds now, with the permissions it gives in this tenant. */
 export interface HeldRole {
@@ -57,13 +57,13 @@ export function effectiveRights(held: readonly HeldRole[]): { roles: string[]; p
 }
 
 /**
- * What a person may do now: nothing unless they are active.
+ * What a person may do now by their roles; null for somebody who is not active, and so may do nothing.
  *
- * @throws Problem `resource.not-found` for a person the tenant does not have.
+ * @throws Problem `request.invalid` for a person the tenant does not have.
  */
 export async function readRights(db: ReadSource, scope: ReadScope, userId: string) {
   const [user] = await read(db, scope, kysely.selectFrom('users').where('id', '=', userId).select('status'));
-  if (user === undefined) throw notFound('user');
-  if (user.status !== 'active') return { roles: [], permissions: [] };
+  if (user === undefined) throw unknownReference('/user_id', 'user');
+  if (user.status !== 'active') return null;
   return effectiveRights(await read(db, scope, activeRoles().where('a.user_id', '=', userId)));
 }

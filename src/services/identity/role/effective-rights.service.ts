@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { allPermissions } from '../../../domain/identity/permissions.ts';
 import type { Permission } from '../../../domain/identity/permissions.ts';
 import { permissionsBeyond } from '../../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../../domain/identity/system-roles.ts';
@@ -67,12 +68,14 @@ export function assertNotSelf(tx: Tx, userId: string): void {
 /**
  * Lets nobody change the account of a person with more rights: whoever controls an account can act as its person (S4-26).
  *
+ * @param within the rights that count; all, where the change could be used to act as the person.
  * @throws Problem `user.exceeds-own`.
  */
-export async function assertNotStronger(tx: Tx, userId: string): Promise<void> {
+export async function assertNotStronger(tx: Tx, userId: string, within: readonly Permission[] = allPermissions): Promise<void> {
   if (tx.actor.user_id === userId) return;
   const [own, theirs] = [await ownRights(tx), await rightsOf(tx, userId)];
-  if (permissionsBeyond(own.permissions, theirs.permissions).length === 0) return;
+  const counted = theirs.permissions.filter((permission) => within.includes(permission));
+  if (permissionsBeyond(own.permissions, counted).length === 0) return;
   throw new Problem({ code: 'user.exceeds-own', detail: 'A user with at least the same rights has to do this.' });
 }
 
