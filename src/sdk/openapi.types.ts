@@ -2570,7 +2570,10 @@ export interface paths {
         /** Change a campaign; omitted fields are unchanged */
         put: operations["updateCampaign"];
         post?: never;
-        /** Delete a campaign; contacts keep their owners */
+        /**
+         * Delete a campaign; contacts keep their owners
+         * @description Who manages the campaign may do it without the permission, unless a gate policy asks for approval: requests are opened by people with the permission.
+         */
         delete: operations["deleteCampaign"];
         options?: never;
         head?: never;
@@ -5390,8 +5393,8 @@ export interface components {
         };
         PipelineUpdate: {
             name?: string;
-            /** @constant */
-            is_default?: true;
+            /** @description True replaces the current default */
+            is_default?: boolean;
         };
         PipelineStageCreate: {
             name: string;
@@ -5491,6 +5494,8 @@ export interface components {
                 pointer: string;
                 /** @description What is wrong there */
                 detail: string;
+                /** @description Name of the rule, where programs have words of their own for it */
+                code?: string;
             }[];
         } & {
             [key: string]: unknown;
@@ -12556,8 +12561,8 @@ export interface operations {
             content: {
                 "application/json": {
                     name?: string;
-                    /** Format: uri */
-                    url?: string;
+                    /** @description As it was shown, or null for an e-mail channel, leaves it */
+                    url?: string | null;
                     /** @description Events sent to this channel; `*` for all */
                     events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                     is_enabled?: boolean;

@@ -3,7 +3,9 @@ import { Client } from 'pg';
 import { subjectOf } from '../../src/api/http/constraint-words.ts';
 import { startTestApi } from '../support/api.ts';
 import type { SignedIn, TestApi } from '../support/api.ts';
+import { createRoleAssignment, createUser, systemRoleId } from '../support/factories/identity.ts';
 import { callProven } from '../support/second-factor.ts';
+import { withSuperuser } from '../support/superuser.ts';
 
 let app: TestApi;
 let admin: SignedIn;
@@ -37,7 +39,7 @@ describe('U-29: a conflict says which field and of what', () => {
     expect(again).toMatchObject({ status: 409, body: { code: 'resource.conflict', detail, errors: [{ pointer: `/${field}`, detail: 'is taken already' }] } });
   });
 
-  it('names the field or at least the thing for every unique and foreign key of the schema', async () => {
+  it('names the field or at least the thing for every unique and foreign key of the schema, and the field of what is sent', async () => {
     const { rows } = await database.query<{ table: string; constraint: string; kind: string }>(`
       select c.relname as table, i.relname as constraint, 'unique' as kind
       from pg_index x join pg_class c on c.oid = x.indrelid join pg_class i on i.oid = x.indexrelid
@@ -48,9 +50,25 @@ describe('U-29: a conflict says which field and of what', () => {
     expect(rows.length).toBeGreaterThan(100);
     const nameless = rows.filter(({ table, constraint }) => subjectOf(table, constraint) === null).map(({ table }) => table);
     expect([...new Set(nameless)].sort()).toEqual(tablesWithoutEntity);
+    const ownIds = /_tenant_id_id_key$/;
+    const fieldless = rows.filter(({ table, constraint, kind }) => kind === 'unique' && !ownIds.test(constraint) && subjectOf(table, constraint)?.field === null);
+    expect(fieldless.map(({ constraint }) => constraint).sort()).toEqual([...keysWithoutField].sort());
     const things = new Set(rows.map(({ table, constraint }) => subjectOf(table, constraint)?.thing));
     for (const thing of ['feature flag', 'pipeline stage', 'user campaign assignment']) expect(things).toContain(thing);
   });
+
+  /** Of tokens, commands and places in a history, which nobody sends, and of states of which services say that they are there. */
+  const keysWithoutField = [
+    'account_links_open_key', 'account_links_token_key', 'admin_alerts_open_key', 'admin_approval_decisions_once_key',
+    'admin_approval_decisions_proof_key', 'admin_config_versions_version_key', 'admin_deployments_living_key',
+    'admin_environment_configs_place_key', 'admin_focus_sessions_command_idx', 'admin_key_rotations_open_key', 'admin_nudge_marks_key',
+    'admin_pipeline_stages_place_key', 'admin_pipelines_default_key', 'admin_role_assignments_living_key', 'admin_sync_jobs_running_key',
+    'admin_system_health_once', 'idempotency_keys_command_idx', 'integration_messages_key', 'integration_records_key',
+    'mfa_recovery_codes_hash_key', 'notification_deliveries_once', 'onboarding_link_token_key', 'sessions_external_key', 'uq_focus_active',
+    'uq_nudge_user_day_key', 'user_campaign_assignment_active_key', 'user_contact_assignment_owner_key',
+    // Answered by the service, which knows which of the lines it is.
+    'admin_activities_follow_up_key',
+  ];
 
   /** Written by the database itself or by migrations only. */
   const tablesWithoutEntity: string[] = [];
@@ -122,6 +140,28 @@ describe('S1-12, S1-13, U-27: the names of the documents', () => {
     expect(elsewhere).toEqual([]);
     const unknown = await asApplication('', 'select 1 from user_roles');
     expect(unknown).toEqual([]);
+  });
+
+  it('S1-13, U-27: user_roles has the assignments that are in force: not revoked, before their end and their review', async () => {
+    const { id: user_id } = await createUser(app);
+    const role_id = await withSuperuser(app, (db) => systemRoleId(db, 'role-provider-admin'));
+    const hence = (ms: number) => new Date(Date.now() + ms).toISOString();
+    const [past, future] = [hence(-60_000), hence(3_600_000)];
+    const held = () => asApplication('00000000-0000-0000-0000-000000000000', `select 1 from user_roles where user_id = '${user_id}'`);
+    for (const [columns, count] of [
+      [{ revoked_at: past }, 0],
+      [{ valid_until: past }, 0],
+      [{ review_due_at: past }, 0],
+      [{ valid_until: future, review_due_at: past }, 0],
+      [{ valid_until: past, review_due_at: future }, 0],
+      [{}, 1],
+      [{ review_due_at: future }, 1],
+      [{ valid_until: future, review_due_at: future }, 1],
+    ] as const) {
+      const { id } = await createRoleAssignment(app, { user_id, role_id, assigned_at: hence(-3_600_000), ...columns });
+      expect([columns, await held()]).toEqual([columns, Array.from({ length: count }, () => expect.anything())]);
+      await database.query('delete from admin_role_assignments where id = $1', [id]);
+    }
   });
 
   it('S4-7: extensions are there where the server has them', async () => {

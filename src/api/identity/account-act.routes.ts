@@ -103,7 +103,7 @@ const confirmUsers = route({
   problems: confirmProblems,
   handler: ({ body: { accounts, ...note }, change }) =>
     change(async (tx) => {
-      for (const account of accounts) await confirmAccount(tx, account, note);
+      for (const [index, account] of accounts.entries()) await confirmAccount(tx, account, note, `/accounts/${index}/user_id`);
       return reply(204);
     }),
 });

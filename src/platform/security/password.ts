@@ -14,6 +14,7 @@ const argon2id = 2;
 /** A password longer than this is refused before hashing. */
 export const maxPasswordLength = 128;
 const minPasswordLength = 12;
+const minDifferentCharacters = 5;
 
 /** Password hashing with bounded concurrency. */
 export type PasswordHasher = {
@@ -80,8 +81,17 @@ export function createPasswordHasher(options: { concurrency: number; queueLimit:
   };
 }
 
-/** What is wrong with a chosen password. */
-type PasswordFault = 'too-short' | 'too-long' | 'too-common' | 'contains-identity' | 'too-uniform';
+/** What is wrong with a chosen password; programs tell the rules apart by these names. */
+export type PasswordFault = 'too-short' | 'too-long' | 'too-common' | 'contains-identity' | 'too-uniform';
+
+/** The faults in words that follow the name of the field. */
+export const passwordFaultWords: Readonly<Record<PasswordFault, string>> = {
+  'too-short': `must have at least ${minPasswordLength} characters`,
+  'too-long': `must have at most ${maxPasswordLength} characters`,
+  'too-common': 'must not be one of the most used passwords',
+  'contains-identity': 'must not contain the name, e-mail address or phone number of the account',
+  'too-uniform': `must have at least ${minDifferentCharacters} different characters`,
+};
 
 /** The most guessed passwords, and short stems that people extend with digits. */
 const commonStems = [
@@ -127,7 +137,7 @@ export function passwordFaults(password: string, identity: readonly string[]): P
   if (named.some((value) => value.length >= 4 && folded.includes(value))) {
     faults.push('contains-identity');
   }
-  if (new Set(folded).size < 5) {
+  if (new Set(folded).size < minDifferentCharacters) {
     faults.push('too-uniform');
   }
   return faults;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { definitionOf } from '../../domain/flag/flag.ts';
-import { Problem } from '../../platform/problem.ts';
+import { Problem, taken } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
 import { flagBasis, flagChangeText } from './flag-change-text.queries.ts';
@@ -57,12 +57,13 @@ async function assertKeyUnused(tx: Tx, payload: z.output<typeof flagCreatePayloa
     .select(['environment', 'value_type'])
     .execute();
   if (siblings.some((sibling) => sibling.environment === environment)) {
-    throw new Problem({ code: 'resource.conflict', detail: `A flag '${key}' exists in ${environment} already.` });
+    throw taken('key', `A flag '${key}' exists in ${environment} already.`);
   }
   const other = siblings.find((sibling) => sibling.value_type !== definition.value_type);
   if (other === undefined) return;
   throw new Problem({
     code: 'resource.conflict',
     detail: `'${key}' is a ${other.value_type} flag in ${other.environment}; it must have the same type everywhere.`,
+    errors: [{ pointer: '/value_type', detail: `must be ${other.value_type}, as in ${other.environment}` }],
   });
 }

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { definitionOf } from '../../domain/flag/flag.ts';
 import type { FlagDefinition } from '../../domain/flag/flag.ts';
-import { sameJson } from '../../domain/shared/canonical.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { defineAction } from '../actions/action.ts';
@@ -10,6 +9,7 @@ import { flagProductionFloor } from './flag-gate-floor.ts';
 import { flagResult, lockFlag, assertFlagVersion, restoreFlag, saveFlag } from './flag.repository.ts';
 import type { StoredFlag } from './flag.repository.ts';
 import { changeReason, flagDefinition, flagEnvironment, flagKey, offText } from './flag.payload.ts';
+import { assertChanges } from '../../platform/row-version.ts';
 import { rowVersion } from '../../platform/row-version-input.ts';
 
 const flagUpdatePayload = z.strictObject({
@@ -66,10 +66,9 @@ async function lockUnchanged(
     throw new Problem({
       code: 'resource.conflict',
       detail: 'The type of a flag cannot change: applications rely on it.',
+      errors: [{ pointer: '/value_type', detail: `must stay ${flag.definition.value_type}` }],
     });
   }
-  if (sameJson(flag.definition, proposed)) {
-    throw new Problem({ code: 'resource.unchanged', detail: 'The flag has exactly this definition already.' });
-  }
+  assertChanges(flag.definition, proposed, 'flag');
   return { flag, proposed };
 }

@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { unknownReference } from '../../platform/input-issues.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { assertVersion, nextVersion } from '../../platform/row-version.ts';
+import { assertChanges, assertVersion, nextVersion } from '../../platform/row-version.ts';
 import { silenceColumns } from './alert.queries.ts';
 
 const event = (operation: string) => ({ event: `alert_silence.${operation}`, resource_type: 'alert_silence' });
@@ -62,7 +63,7 @@ async function insertSilence(tx: Tx, ownerId: string, wanted: NewSilence & { rea
       .where('removed_at', 'is', null)
       .select('id')
       .executeTakeFirst();
-    if (threshold === undefined) throw notFound('threshold');
+    if (threshold === undefined) throw unknownReference('/threshold_id', 'threshold');
   }
   const silence = await tx.sql
     .insertInto('admin_alert_silences')
@@ -104,6 +105,7 @@ export async function changeSilence(
 
 async function updateSilence(tx: Tx, expected: SilenceVersion, change: SilenceChange) {
   const before = assertVersion(await lockOpenSilence(tx, expected.id), expected.version);
+  assertChanges(before, change, 'silence');
   if (change.ends_at !== undefined && Date.parse(change.ends_at) <= Date.parse(before.starts_at)) {
     throw new Problem({
       code: 'request.invalid',

@@ -5,7 +5,7 @@ import type { HealthMetricName } from '../../domain/health/health-metric.ts';
 import { thresholdColumns } from './alert.queries.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { assertVersion, nextVersion } from '../../platform/row-version.ts';
+import { assertChanges, assertVersion, nextVersion } from '../../platform/row-version.ts';
 
 /** A threshold as people configure it. Its name identifies it within the tenant. */
 interface ThresholdSetting {
@@ -45,7 +45,7 @@ async function lockSettings(tx: Tx): Promise<number> {
  *
  * @returns the new version.
  * @throws Problem `resource.version-mismatch` when the set has changed since `version`, `request.invalid` when a channel
- *   does not exist in the tenant.
+ *   does not exist in the tenant, `resource.unchanged`.
  */
 export async function replaceThresholds(
   tx: Tx,
@@ -58,9 +58,10 @@ export async function replaceThresholds(
   const before = await tx.sql
     .selectFrom('admin_alert_thresholds')
     .where('removed_at', 'is', null)
-    .orderBy('name')
     .select(['id', ...thresholdColumns])
     .execute();
+  const stored = byName(before.map(({ id: _id, ...setting }) => setting));
+  assertChanges({ thresholds: stored }, { thresholds: byName(wanted) }, 'set of thresholds');
   const known = new Map(before.map((row) => [row.name, row]));
   const kept = wanted.filter(({ name, metric }) => known.get(name)?.metric === metric);
   const keptNames = new Set(kept.map(({ name }) => name));
@@ -74,8 +75,8 @@ export async function replaceThresholds(
       .execute();
   }
   for (const setting of kept) {
-    const { id, ...stored } = known.get(setting.name) ?? { id: '' };
-    if (sameJson(stored, setting)) continue;
+    const { id, ...present } = known.get(setting.name) ?? { id: '' };
+    if (sameJson(present, setting)) continue;
     await tx.sql
       .updateTable('admin_alert_thresholds')
       .set({ ...columnsOf(setting), updated_at: sql<string>`clock_timestamp()`, version: nextVersion() })
@@ -99,10 +100,15 @@ export async function replaceThresholds(
     action: 'update',
     resource_type: 'alert_threshold',
     resource_id: null,
-    old_values: { version, thresholds: before.map(({ id: _id, ...stored }) => stored) },
+    old_values: { version, thresholds: stored },
     new_values: { ...next, thresholds: wanted },
   });
   return next;
+}
+
+/** A set in an order of its own, so that it can be compared. */
+function byName(settings: readonly ThresholdSetting[]): ThresholdSetting[] {
+  return settings.toSorted((one, other) => (one.name < other.name ? -1 : 1));
 }
 
 function columnsOf(setting: ThresholdSetting) {

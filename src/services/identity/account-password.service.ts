@@ -1,4 +1,4 @@
-import { passwordFaults } from '../../platform/security/password.ts';
+import { passwordFaultWords, passwordFaults } from '../../platform/security/password.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 
@@ -19,7 +19,7 @@ export function assertStrongPassword(password: string, account: NamedAccount, po
   const identity = [account.email, account.phone_number, account.full_name].filter((text) => typeof text === 'string');
   const faults = passwordFaults(password, identity);
   if (faults.length === 0) return;
-  const errors = faults.map((detail) => ({ pointer, detail }));
+  const errors = faults.map((code) => ({ pointer, detail: passwordFaultWords[code], code }));
   throw new Problem({ code: 'request.invalid', detail: 'Choose another password.', errors });
 }
 

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { UserStatus } from '../../entities/identity/user.entity.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
-import { assertVersion, nextVersion } from '../../platform/row-version.ts';
+import { assertChanges, assertVersion, nextVersion } from '../../platform/row-version.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { maskEmail } from '../../domain/identity/mfa.ts';
 import { assertAddressUnused } from './user.repository.ts';
@@ -132,6 +132,9 @@ export async function assertUpdatable(tx: Tx, userId: string, version: number, c
   await lockRights(tx);
   const before = await lockUser(tx, userId, version);
   await assertNotStronger(tx, userId);
+  // The address of before takes back the one that waits for its confirmation.
+  const { pending_email, ...present } = before;
+  if (changes.email === undefined || pending_email === null) assertChanges(present, changes, 'user');
   const changesStatus = changes.status !== undefined && changes.status !== before.status;
   if (changesStatus) assertNotSelf(tx, userId);
   assertReachable({ ...before, ...definedOf(changes) });
@@ -174,11 +177,13 @@ function addressDetail(before: Addresses, after: Addresses): string {
 
 async function lockUser(tx: Tx, userId: string, version: number) {
   const user = await tx.sql
-    .selectFrom('users')
-    .where('id', '=', userId)
-    .where('status', '<>', 'deleted')
-    .select(['full_name', 'email', 'phone_number', 'time_zone', 'status', 'last_sign_in_at', 'version'])
-    .forNoKeyUpdate()
+    .selectFrom('users as u')
+    .leftJoin('admin_users as p', 'p.user_id', 'u.id')
+    .where('u.id', '=', userId)
+    .where('u.status', '<>', 'deleted')
+    .select(['u.full_name', 'u.email', 'u.phone_number', 'u.time_zone', 'u.status', 'u.pending_email', 'u.last_sign_in_at', 'u.version'])
+    .select(['p.job_title', 'p.department', 'p.notes'])
+    .forNoKeyUpdate('u')
     .executeTakeFirst();
   if (user === undefined) throw notFound('user');
   return assertVersion(user, version);

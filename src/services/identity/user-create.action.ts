@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { email, personName, phoneNumber, profileText, reasonText, timeZone, timestampInput, uuid } from '../../platform/value-schemas.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { invalidInput, unknownReference } from '../../platform/input-issues.ts';
+import { Problem } from '../../platform/problem.ts';
 import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
 import { actAuthority, defineAction } from '../actions/action.ts';
 import { putNewsOfAccount } from '../approval/safeguard-news.repository.ts';
@@ -77,16 +78,27 @@ async function assertCreatable(tx: Tx, { email: address, phone_number, roles }: 
   await assertAddressUnused(tx, 'email', address ?? null);
   await assertAddressUnused(tx, 'phone_number', phone_number ?? null);
   if (roles.length > 0) await assertMayAssignRoles(tx);
-  for (const grant of roles) await assertGrantable(tx, grant);
+  for (const [index, grant] of roles.entries()) {
+    const pointer = `/roles/${index}`;
+    if (roles.findIndex(({ role_id }) => role_id === grant.role_id) < index) {
+      throw invalidInput([{ pointer: `${pointer}/role_id`, detail: 'is given twice' }]);
+    }
+    await assertGrantable(tx, grant, pointer);
+  }
 }
 
-/** @throws Problem 404 for an unknown role, `role.grant-exceeds-own`, `resource.conflict` for times that have passed. */
-export async function assertGrantable(tx: Tx, { role_id, valid_until, review_due_at }: z.output<typeof storedGrant>): Promise<void> {
+/**
+ * @param pointer where the grant is in the request; empty: it is the request.
+ * @throws Problem `request.invalid` for an unknown role, `role.grant-exceeds-own`, `resource.conflict` for times that have passed.
+ */
+export async function assertGrantable(tx: Tx, grant: z.output<typeof storedGrant>, pointer = ''): Promise<void> {
   const roles = await loadRoles(tx);
-  if (!roles.has(role_id)) throw notFound('role');
-  await assertWithinOwnRights(tx, rightsOfRoles(roles, [role_id]).permissions);
-  for (const time of [valid_until, review_due_at]) {
+  if (!roles.has(grant.role_id)) throw unknownReference(`${pointer}/role_id`, 'role');
+  await assertWithinOwnRights(tx, rightsOfRoles(roles, [grant.role_id]).permissions);
+  for (const field of ['valid_until', 'review_due_at'] as const) {
+    const time = grant[field];
     if (time === null || Date.parse(time) > Date.now()) continue;
-    throw new Problem({ code: 'resource.conflict', detail: 'The role would have ended already.' });
+    const errors = [{ pointer: `${pointer}/${field}`, detail: 'has passed' }];
+    throw new Problem({ code: 'resource.conflict', detail: 'The role would have ended already.', errors });
   }
 }

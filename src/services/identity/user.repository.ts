@@ -1,15 +1,19 @@
+import { unknownReference } from '../../platform/input-issues.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
-/** @throws Problem `resource.not-found` for a person who is not there or was deleted. */
-export async function assertUserExists(tx: Tx, userId: string): Promise<void> {
+/**
+ * @param pointer where the body names the person; null: the address of the request does.
+ * @throws Problem `resource.not-found` for a person who is not there or was deleted, `request.invalid` where the body names one.
+ */
+export async function assertUserExists(tx: Tx, userId: string, pointer: string | null = null): Promise<void> {
   const user = await tx.sql
     .selectFrom('users')
     .where('id', '=', userId)
     .where('status', '<>', 'deleted')
     .select('id')
     .executeTakeFirst();
-  if (user === undefined) throw notFound('user');
+  if (user === undefined) throw pointer === null ? notFound('user') : unknownReference(pointer, 'user');
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { generateWebhookSecret } from '../../platform/outbound/webhook.ts';
 import { isWebhookSecret } from '../../platform/outbound/webhook-receipt.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
-import { nextVersion } from '../../platform/row-version.ts';
+import { assertChanges, nextVersion } from '../../platform/row-version.ts';
 import { integrationColumns } from './integration.queries.ts';
 import { noStrikes } from './integration-quarantine.service.ts';
 import { assertNotRotating, changedNow, integrationSecretPlace, lockIntegration } from './integration.repository.ts';
@@ -95,6 +95,7 @@ interface IntegrationChange {
 /** Renames, switches on or off, or sets the schedule. @throws Problem 404, 409 for a name in use, 412 when stale. */
 export async function changeIntegration(tx: Tx, id: string, version: number, change: IntegrationChange) {
   const before = await lockIntegration(tx, id, version);
+  assertChanges(before, change, 'integration');
   assertSchedulable(before.config, change.sync_every_seconds ?? null);
   if (change.name !== undefined && change.name !== before.name) await assertNameFree(tx, change.name);
   const { name, ...timing } = change;

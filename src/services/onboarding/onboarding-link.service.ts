@@ -4,7 +4,8 @@ import { extendedUntil, reopenedOnboardingStatus } from '../../domain/onboarding
 import type { OnboardingCapability, OnboardingTiming } from '../../domain/onboarding/onboarding.ts';
 import type { OnboardingAccount } from '../../domain/onboarding/onboarding-account.ts';
 import { rightsOfRoles } from '../../domain/identity/role-hierarchy.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { unknownReference } from '../../platform/input-issues.ts';
+import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
 import { tokenHash } from '../../platform/security/digest.ts';
@@ -103,12 +104,13 @@ function assertMayCreate({ user_id, permissions }: Actor, createsAccount: boolea
 /**
  * A link assigns nothing that its creator could not assign directly, and creates no second account for an address.
  *
- * @throws Problem 403, 404 for an unknown role or campaign, 409 when the recipient has an account already.
+ * @throws Problem 403, `request.invalid` for an unknown role or campaign, 409 when the recipient has an account already.
  */
 async function assertGrantable(tx: Tx, account: OnboardingAccount, email: string | null): Promise<void> {
   const roles = await loadRoles(tx);
   const wanted = account.roles.map(({ role_id }) => role_id);
-  if (wanted.some((id) => !roles.has(id))) throw notFound('role');
+  const unknownRole = wanted.findIndex((id) => !roles.has(id));
+  if (unknownRole !== -1) throw unknownReference(`/account/roles/${unknownRole}/role_id`, 'role');
   await assertWithinOwnRights(tx, rightsOfRoles(roles, wanted).permissions);
   if (account.campaign_ids.length > 0) {
     await assertWithinOwnRights(tx, ['assignment:manage']);
@@ -118,7 +120,9 @@ async function assertGrantable(tx: Tx, account: OnboardingAccount, email: string
       .where('deleted_at', 'is', null)
       .select('id')
       .execute();
-    if (campaigns.length < new Set(account.campaign_ids).size) throw notFound('campaign');
+    const known = new Set(campaigns.map(({ id }) => id));
+    const unknown = account.campaign_ids.findIndex((id) => !known.has(id));
+    if (unknown !== -1) throw unknownReference(`/account/campaign_ids/${unknown}`, 'campaign');
   }
   const owner = await tx.sql.selectFrom('users').where('email', '=', email).where('status', '<>', 'deleted').select('id').executeTakeFirst();
   if (owner === undefined) return;

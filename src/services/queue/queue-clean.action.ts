@@ -69,6 +69,7 @@ async function lockCleanableQueue(tx: Tx, { name, environment }: Payload) {
     throw new Problem({
       code: 'resource.conflict',
       detail: `The queue belongs to ${queue.environment}, not to ${environment}.`,
+      errors: [{ pointer: '/environment', detail: `must be ${queue.environment}` }],
     });
   }
   return queue;

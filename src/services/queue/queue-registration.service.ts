@@ -3,7 +3,7 @@ import { environmentNames } from '../../domain/shared/environment.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import { maySeeSource } from '../../domain/queue/queue.ts';
 import type { QueueProviderName } from '../../domain/queue/queue.ts';
-import { Problem } from '../../platform/problem.ts';
+import { Problem, taken } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { nextVersion } from '../../platform/row-version.ts';
 import { lockQueue, openQueueEvent } from './queue.repository.ts';
@@ -37,10 +37,22 @@ export async function registerQueue(tx: Tx, queue: QueueRegistration, sharedTask
     .onConflict((conflict) => conflict.doNothing())
     .returning('id')
     .executeTakeFirst();
-  if (inserted === undefined) {
-    throw new Problem({ code: 'resource.conflict', detail: 'A queue of this name or source is registered already.' });
-  }
+  if (inserted === undefined) throw await registeredAlready(tx, queue);
   await openQueueEvent(tx, { queue_id: inserted.id, kind: 'register', state: 'done', details: { ...queue } });
+}
+
+/** The problem of a name or source that a registered queue has. */
+async function registeredAlready(tx: Tx, { name, provider, source_name }: QueueRegistration): Promise<Problem> {
+  const ofSource = await tx.sql
+    .selectFrom('admin_queues')
+    .where('removed_at', 'is', null)
+    .where('provider', '=', provider)
+    .where('source_name', '=', source_name)
+    .select('name')
+    .executeTakeFirst();
+  return ofSource === undefined || ofSource.name === name
+    ? taken('name', `There is a queue with the name ${name} already.`)
+    : taken('source_name', `This source is registered already, as the queue ${ofSource.name}.`);
 }
 
 /**

@@ -48,7 +48,7 @@ function mark(field, text) {
 function tell({ code, detail, errors = [] }) {
   const weak = errors.filter(({ pointer }) => pointer === '/password');
   if (weak.length > 0) {
-    mark('password', weak.map((one) => faults[one.detail] ?? one.detail).join(' '));
+    mark('password', weak.map((one) => faults[one.code] ?? one.detail).join(' '));
     element('password').focus();
   } else if (code === 'mfa.code-refused' || errors.some(({ pointer }) => pointer === '/code')) {
     mark('code', problems['mfa.code-refused']);

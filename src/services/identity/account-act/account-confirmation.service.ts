@@ -24,13 +24,19 @@ export interface ConfirmationNote {
  * Confirms that an account is the person it says it is (R3): whoever has done something to it does not stand behind it any
  * more. Only somebody whom nobody ties to the account can say so. A new act opens it again.
  *
- * @throws Problem 404, `account.not-apart`, `account.nothing-to-confirm`, `account.acts-changed`, `tenant.naming-waits`.
+ * @param pointer where the body names the account; null: the address of the request does.
+ * @throws Problem 404 or 422, `account.not-apart`, `account.nothing-to-confirm`, `account.acts-changed`, `tenant.naming-waits`.
  */
-export async function confirmAccount(tx: Tx, { user_id, acts }: Confirmation, { how, note }: ConfirmationNote): Promise<void> {
+export async function confirmAccount(
+  tx: Tx,
+  { user_id, acts }: Confirmation,
+  { how, note }: ConfirmationNote,
+  pointer: string | null = null,
+): Promise<void> {
   const confirmer = tx.actor.user_id;
   if (confirmer === null) throw new Problem({ code: 'auth.forbidden', detail: 'Only people confirm accounts.' });
   await lockRights(tx);
-  await assertUserExists(tx, user_id);
+  await assertUserExists(tx, user_id, pointer);
   await assertDecisionsCount(tx);
   const independence = await independenceOf(tx, tx.actor, [confirmer, user_id]);
   if (!independence.isApartFromAll(confirmer, [user_id])) {

@@ -3,6 +3,7 @@ import { rightsOfRoles } from '../../../domain/identity/role-hierarchy.ts';
 import type { RoleMap } from '../../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { assignmentEnd } from './active-role.queries.ts';
+import { unknownReference } from '../../../platform/input-issues.ts';
 import { Problem, notFound, taken } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { assertSuperAdminRemains, lockRights, assertWithinOwnRights, assertNotSelf, assertNotStronger, ownRights, recomputeRights } from './effective-rights.service.ts';
@@ -58,7 +59,7 @@ export async function assignRole(tx: Tx, userId: string, grant: RoleGrant, autho
   await assertUserExists(tx, userId);
   await assertNotStronger(tx, userId);
   const roles = await loadRoles(tx);
-  if (!roles.has(grant.role_id)) throw notFound('role');
+  if (!roles.has(grant.role_id)) throw unknownReference('/role_id', 'role');
   await assertWithinOwnRights(tx, rightsOfRoles(roles, [grant.role_id]).permissions);
   await recordGrant(tx, userId, roles, grant.role_id, authority);
   return openAssignment(tx, userId, grant, authority?.approval_id ?? null);

@@ -1,6 +1,7 @@
 import { rightsOfRoles, wouldCycle } from '../../../domain/identity/role-hierarchy.ts';
 import type { RoleNode } from '../../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../../domain/identity/system-roles.ts';
+import { unknownReference } from '../../../platform/input-issues.ts';
 import { Problem } from '../../../platform/problem.ts';
 import { assertVersion } from '../../../platform/row-version.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
@@ -10,16 +11,18 @@ import { loadRoles, loadRole } from './role.repository.ts';
 /**
  * What a role inherits from a parent.
  *
- * @throws Problem 404, or `role.immutable` for the super admin: whoever is to have all rights is given that very role.
+ * @throws Problem `request.invalid` when there is no such role, or `role.immutable` for the super admin: whoever is to have all rights is given that very role.
  */
 export async function assertParent(tx: Tx, parentId: string | null) {
   if (parentId === null) return { permissions: [], coarse_role: 'user' as const };
-  const parent = await loadRole(tx, parentId);
-  const { roles, permissions } = rightsOfRoles(await loadRoles(tx), [parentId]);
+  const known = await loadRoles(tx);
+  if (!known.has(parentId)) throw unknownReference('/parent_role_id', 'role');
+  const { roles, permissions } = rightsOfRoles(known, [parentId]);
   if (roles.includes(superAdminCode)) {
     throw new Problem({ code: 'role.immutable', detail: 'No role can inherit from the super admin.' });
   }
-  return { permissions, coarse_role: parent.coarse_role };
+  const { coarse_role } = await loadRole(tx, parentId);
+  return { permissions, coarse_role };
 }
 
 /**

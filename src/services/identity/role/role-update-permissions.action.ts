@@ -5,7 +5,7 @@ import type { Permission } from '../../../domain/identity/permissions.ts';
 import { permissionsBeyond } from '../../../domain/identity/role-hierarchy.ts';
 import { superAdminCode } from '../../../domain/identity/system-roles.ts';
 import { Problem } from '../../../platform/problem.ts';
-import { assertVersion, nextVersion } from '../../../platform/row-version.ts';
+import { assertChanges, assertVersion, nextVersion } from '../../../platform/row-version.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { reasonText, uuid } from '../../../platform/value-schemas.ts';
 import { actAuthority, defineAction } from '../../actions/action.ts';
@@ -100,6 +100,9 @@ export const roleUpdatePermissions = defineAction({
 async function assertChangeable(tx: Tx, { role_id, permissions, version }: Payload) {
   await lockRights(tx);
   const role = assertVersion(await loadRole(tx, role_id), version);
+  const added = permissionsBeyond(role.permissions, permissions);
+  const removed = permissionsBeyond(permissions, role.permissions);
+  assertChanges({ added: [], removed: [] }, { added, removed }, 'role');
   if (role.code === superAdminCode && role.is_system_role) {
     throw new Problem({ code: 'role.immutable', detail: 'The super admin always holds all permissions.' });
   }
@@ -107,8 +110,6 @@ async function assertChangeable(tx: Tx, { role_id, permissions, version }: Paylo
   if (own.roles.includes(role.code)) {
     throw new Problem({ code: 'role.own-rights', detail: 'You hold this role. Ask another administrator.' });
   }
-  const added = permissionsBeyond(role.permissions, permissions);
-  const removed = permissionsBeyond(permissions, role.permissions);
   await assertWithinOwnRights(tx, [...added, ...removed]);
   return role;
 }

@@ -10,7 +10,7 @@ import { roleTexts } from './role-texts.queries.ts';
 import { assertMovable, assertOwnRole } from './role-hierarchy.service.ts';
 import { appendRoleHistory } from './role.repository.ts';
 import { rowVersion } from '../../../platform/row-version-input.ts';
-import { nextVersion } from '../../../platform/row-version.ts';
+import { assertChanges, nextVersion } from '../../../platform/row-version.ts';
 import { uuid } from '../../../platform/value-schemas.ts';
 
 /** What is left out stays. */
@@ -109,8 +109,10 @@ export const roleUpdate = defineAction({
   }),
 });
 
-async function assertUpdatable(tx: Tx, { role_id, version, parent_role_id }: Payload) {
+async function assertUpdatable(tx: Tx, { role_id, version, ...changes }: Payload) {
   const role = await assertOwnRole(tx, role_id, version);
+  assertChanges(role, changes, 'role');
+  const { parent_role_id } = changes;
   const moves = parent_role_id !== undefined && parent_role_id !== role.parent_role_id;
   const coarse_role = moves ? await assertMovable(tx, role, parent_role_id) : role.coarse_role;
   return { role, moves, coarse_role };
