@@ -68,6 +68,16 @@ describe('two honest administrators who are apart', () => {
     expect(wayOut(allRules, left)).toBe('after replacing the policy');
   });
 
+  it('ask for another replacement when the first waits under a policy that nobody can meet or refuse any more', () => {
+    const named = approvalBy({ steps: [{ name: 'named', roles: [], users: ['mallory', 'bob'], quorum: 1 }] });
+    const start = stateOf({ accounts: [alice, bob, mallory, dora], gates: { X: named, Y: named } });
+    const change = { kind: 'policy', action: 'X', effect: approvalBy({}) } as const;
+    const asked = submit(allRules, start, { account: 'mallory', person: 'mallory' }, change);
+    const left = withAccount(asked!, 'bob', { is_active: false });
+    expect(left.requests).toHaveLength(1);
+    expect(wayOut(allRules, left)).toBe('after replacing the policy');
+  });
+
   it('confirm a third first where the policy needs one more', () => {
     const acts = [
       { actor: 'alice', target: 'carol', kind: 'create', closes: null },

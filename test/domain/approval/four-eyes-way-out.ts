@@ -36,13 +36,20 @@ function runsX(rules: Rules, state: State): boolean {
   return honestHands(state).some((hand) => agreed(rules, state, hand, change, ({ ran }) => ran === 'X') !== null);
 }
 
-/** The states after the policy of X was replaced by the safe one. */
+/**
+ * The safe policy, and one that asks the same people. Where the first waits already under a policy that nobody can meet or refuse
+ * any more, nobody may ask for it again, but for the other one.
+ */
+const safePolicies = [approvalBy({}), approvalBy({ reminder_interval_seconds: 3_600 })];
+
+/** The states after the policy of X was replaced by a safe one. */
 function replaced(rules: Rules, state: State): State[] {
-  const effect = approvalBy({});
-  const change: Change = { kind: 'policy', action: 'X', effect };
-  return honestHands(state).flatMap((hand) => {
-    const next = agreed(rules, state, hand, change, ({ gates }) => gates.X === effect);
-    return next === null ? [] : [next];
+  return safePolicies.flatMap((effect) => {
+    const change: Change = { kind: 'policy', action: 'X', effect };
+    return honestHands(state).flatMap((hand) => {
+      const next = agreed(rules, state, hand, change, ({ gates }) => gates.X === effect);
+      return next === null ? [] : [next];
+    });
   });
 }
 
