@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { pointerToken } from '../domain/shared/json-pointer.ts';
-import { Problem } from './problem.ts';
+import { Problem, notFound } from './problem.ts';
 import type { ProblemIssue } from './problem.ts';
 
 /** Every issue of a failed validation with a JSON pointer below `prefix`; an unknown field is named itself. */
@@ -20,9 +20,11 @@ export function inputIssues(prefix: string, error: z.ZodError): ProblemIssue[] {
 /**
  * The problem of a body that refers to something that is not there (422): its address is right, so 404 would mislead.
  *
+ * @param pointer where the body does; null where the address of the request does, which is 404.
  * @param thing what it would be, e.g. `role`.
  */
-export function unknownReference(pointer: string, thing: string): Problem {
+export function unknownReference(pointer: string | null, thing: string): Problem {
+  if (pointer === null) return notFound(thing);
   return invalidInput([{ pointer, detail: `There is no such ${thing}.` }]);
 }
 

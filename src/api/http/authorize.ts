@@ -1,6 +1,9 @@
 import type { Actor } from '../../domain/shared/actor.ts';
 import { can } from '../../domain/identity/access.ts';
+import { isPermission } from '../../domain/identity/permissions.ts';
+import type { ReadSource } from '../../platform/database/read.ts';
 import { Problem } from '../../platform/problem.ts';
+import { assertAccess, assertAllowed, assertSomeAccess, resourceOfPath } from '../../services/assignment/resource-access.service.ts';
 import type { Route } from './route.ts';
 
 /**
@@ -19,12 +22,30 @@ export function assertPermission(
     throw new Problem({ code: 'auth.forbidden', detail: 'This endpoint is for signed-in users.' });
   }
   if (route.isJudgedByResource === true && actor.kind === 'user') return;
-  const decision = can(actor, permission);
-  if (!decision.allowed) {
-    throw new Problem({
-      code: 'auth.forbidden',
-      detail: `This needs the permission ${permission}.`,
-      members: { permission, rule: decision.rule },
-    });
-  }
+  assertAllowed(can(actor, permission), permission);
+}
+
+/**
+ * Lets a caller try what is judged by its resource; see {@link assertSomeAccess}. Other routes have been judged by then.
+ *
+ * @throws Problem `auth.forbidden`.
+ */
+export async function assertMayTry(db: ReadSource, actor: Actor, { permission, isJudgedByResource }: Route): Promise<void> {
+  if (isJudgedByResource === true && isPermission(permission)) await assertSomeAccess(db, actor, permission);
+}
+
+/**
+ * Judges an answer that is told again: it shows a campaign or a contact as the first one did, and so takes the right to see it now.
+ *
+ * @param params of the path, which names it.
+ * @throws Problem `auth.forbidden`.
+ */
+export async function assertStillAllowed(
+  db: ReadSource,
+  actor: Actor,
+  { permission, isJudgedByResource }: Route,
+  params: Readonly<Record<string, string>>,
+): Promise<void> {
+  const resource = resourceOfPath(params);
+  if (isJudgedByResource === true && isPermission(permission) && resource !== null) await assertAccess(db, actor, permission, resource);
 }

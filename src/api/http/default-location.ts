@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { HttpResponse, Route } from './route.ts';
+import { describeGate } from './route-description.ts';
 
 /** What of a route says where the thing is that it has made or set going. */
 type Place = Pick<Route, 'method' | 'path' | 'query' | 'gate' | 'resolvesGateOf'>;
@@ -20,7 +21,7 @@ export function defaultLocation(route: Place, routes: readonly Place[]): Locatio
   const memberKey = member?.path.slice(route.path.length + 2);
   const needed = requiredNames(member?.query);
   const placeIn = (made: Readonly<Record<string, unknown>>) => new URLSearchParams(Object.fromEntries(needed.map((name) => [name, String(made[name])]))).toString();
-  const opensApprovals = typeof route.gate !== 'string' || route.resolvesGateOf !== undefined;
+  const opensApprovals = describeGate(route).action !== null;
   return (params, { status, body }) => {
     const made = typeof body === 'object' && body !== null ? (body as Readonly<Record<string, unknown>>) : {};
     if (status === 202 && opensApprovals && 'digest' in made) return addressOf(approvals, params, made['id']);

@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Middleware, ParameterizedContext } from 'koa';
 import type { CompiledQuery } from 'kysely';
-import { isPermission } from '../../domain/identity/permissions.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { consumeMfaProof, countRefusedUse } from '../../platform/security/mfa-token.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -11,10 +10,9 @@ import { rehearsal } from '../../platform/database/rehearsal.ts';
 import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { ApiDeps } from '../deps.ts';
 import { commandKey } from '../../services/commands/command.repository.ts';
-import { assertAccess, assertSomeAccess, resourceOfPath } from '../../services/assignment/resource-access.service.ts';
 import { canProveFactor, factorOwner } from '../../services/identity/sign-in/second-factor.service.ts';
 import { authenticate } from './authenticate.ts';
-import { assertPermission } from './authorize.ts';
+import { assertMayTry, assertPermission, assertStillAllowed } from './authorize.ts';
 import { auditRefusedRequest } from './audit-refused-request.ts';
 import { outcomeUnknown } from './database-problem.ts';
 import { mediaType } from './media-type.ts';
@@ -51,7 +49,7 @@ export function runRoute(route: Route, deps: ApiDeps, routes: readonly Route[]):
     const actor = await authenticate(deps, route, ctx);
     try {
       assertPermission(actor, route);
-      if (route.isJudgedByResource === true && isPermission(route.permission)) await assertSomeAccess(deps.db, actor, route.permission);
+      await assertMayTry(deps.db, actor, route);
       const key = givenKey(route, ctx);
       assertMediaType(route, ctx);
       const repeated = shown === undefined ? [] : takeOutRepeated(ctx, shown);
@@ -119,7 +117,7 @@ async function answerOnce(request: Request): Promise<HttpResponse> {
   });
   const known = await command.findAnswer();
   if (known !== undefined) {
-    if (known.body !== null) await assertStillJudged(request);
+    if (known.body !== null) await assertStillAllowed(deps.db, actor, route, params);
     return replayed(known);
   }
   // What a workflow has done for a route whose gate is data was the opening of a request, whatever the gate is now.
@@ -147,13 +145,6 @@ async function answerOnce(request: Request): Promise<HttpResponse> {
     if (mfa !== null && status < 500 && code !== 'idempotency.in-progress') await countRefusal(request, mfa);
     throw error;
   }
-}
-
-/** An answer that is told again shows a campaign or a contact as the first one did, and so takes the right to see it now. */
-async function assertStillJudged({ deps, route, actor, input }: Request): Promise<void> {
-  const resource = resourceOfPath(input.params);
-  if (route.isJudgedByResource !== true || !isPermission(route.permission) || resource === null) return;
-  await assertAccess(deps.db, actor, route.permission, resource);
 }
 
 /** The refusal stands even when it cannot be counted. */

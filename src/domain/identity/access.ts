@@ -144,17 +144,17 @@ const assignedContactRules: MembershipRules = {
 export const ownerPermissions: readonly Permission[] = ['contact:read', 'contact:update', 'assignment:read'];
 
 /**
- * The permission by which somebody stands above the memberships of all campaigns, so that none of them takes anything: who could
- * change the membership anyway. Undefined for everybody else.
+ * Whether somebody stands above the memberships of all campaigns, so that none of them takes anything: who could change the
+ * membership anyway.
  */
-export function aboveMemberships({ permissions }: Pick<Actor, 'permissions'>, wanted: Permission): Permission | undefined {
-  const managing: Permission[] = wanted.startsWith('assignment:') ? ['assignment:manage', 'campaign:manage'] : ['campaign:manage'];
-  return managing.find((one) => permissions.includes(one));
+export function isAboveMemberships({ permissions }: Pick<Actor, 'permissions'>, wanted: Permission): boolean {
+  if (permissions.includes('campaign:manage')) return true;
+  return wanted.startsWith('assignment:') && permissions.includes('assignment:manage');
 }
 
 /** What is decided before roles are asked: null where the membership leaves it to them. */
 function seesCampaign(actor: Subject, wanted: Permission, membership: CampaignPermissions | null): AccessDecision | null {
-  if (membership === null || aboveMemberships(actor, wanted) !== undefined) return null;
+  if (membership === null || isAboveMemberships(actor, wanted)) return null;
   const seen = decideByMembership('campaign:read', membership, campaignRules);
   return seen.allowed && wanted !== 'campaign:read' ? null : seen;
 }

@@ -26,9 +26,8 @@ function batchesQuery() {
 
 /** A page of the batches that the actor may see, newest first. */
 export function batchList(actor: Actor, page: Page) {
-  const visible = visibleBatches(actor);
   return batchesQuery()
-    .$if(visible !== null, (batches) => batches.where(visible ?? sql<boolean>`true`))
+    .where(visibleBatches(actor))
     .$call(newestFirst(page, { time: 'b.created_at', id: 'b.id' }));
 }
 

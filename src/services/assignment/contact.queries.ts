@@ -16,14 +16,13 @@ type Deps = ReadDeps;
 
 /** Contacts that are not deleted and that the actor may see, with their owner; `c` is the row of `contacts`. */
 function contactsQuery(actor: Actor) {
-  const visible = visibleContacts(actor);
   return kysely
     .selectFrom('contacts as c')
     .leftJoin('user_contact_assignment as a', (join) =>
       join.onRef('a.contact_id', '=', 'c.id').on('a.released_at', 'is', null),
     )
     .where('c.deleted_at', 'is', null)
-    .$if(visible !== null, (contacts) => contacts.where(visible ?? sql<boolean>`true`))
+    .where(visibleContacts(actor))
     .select(['c.id', 'c.name', 'c.email', 'c.phone_number', 'c.company', 'c.source', 'c.notes', 'a.user_id'])
     .select(['c.created_by', 'c.created_at', 'c.updated_at', 'c.version'])
     .select(

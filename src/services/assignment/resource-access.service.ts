@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { campaignGrants } from '../../domain/assignment/campaign-permission.ts';
-import { aboveMemberships, can, ownerPermissions, rolePermissionFor } from '../../domain/identity/access.ts';
+import { can, isAboveMemberships, ownerPermissions, rolePermissionFor } from '../../domain/identity/access.ts';
 import type { AccessDecision, CampaignAccess, ContactAccess } from '../../domain/identity/access.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
@@ -106,7 +106,7 @@ export async function decideAccess(
 /** Whether what a role gives decides, so that nothing has to be looked up: a membership can take a campaign from most. */
 function isDecidedByRole(actor: Pick<Actor, 'permissions'>, permission: Permission, resource: ResourceRef | null): boolean {
   if (rolePermissionFor(actor, permission) === undefined) return false;
-  return resource?.type !== 'campaign' || aboveMemberships(actor, permission) !== undefined;
+  return resource?.type !== 'campaign' || isAboveMemberships(actor, permission);
 }
 
 /**
@@ -160,7 +160,8 @@ export async function assertSomeAccess(db: ReadSource, actor: Actor, permission:
   assertAllowed({ allowed, rule: 'no-rule' }, permission);
 }
 
-function assertAllowed({ allowed, rule }: AccessDecision, permission: Permission): void {
+/** @throws Problem `auth.forbidden` with the missing permission's name and the rule that decided. */
+export function assertAllowed({ allowed, rule }: AccessDecision, permission: Permission): void {
   if (allowed) return;
   throw new Problem({
     code: 'auth.forbidden',

@@ -1,5 +1,5 @@
 import { unknownReference } from '../../platform/input-issues.ts';
-import { Problem, notFound } from '../../platform/problem.ts';
+import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 
 /**
@@ -13,7 +13,7 @@ export async function assertUserExists(tx: Tx, userId: string, pointer: string |
     .where('status', '<>', 'deleted')
     .select('id')
     .executeTakeFirst();
-  if (user === undefined) throw pointer === null ? notFound('user') : unknownReference(pointer, 'user');
+  if (user === undefined) throw unknownReference(pointer, 'user');
 }
 
 /**

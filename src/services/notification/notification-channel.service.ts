@@ -97,13 +97,13 @@ export async function updateNotificationChannel(
   const { is_enabled, url: _url, ...fields } = change;
   assertChanges(before, { ...fields, is_enabled, ...address }, 'notification channel');
   if (change.name !== undefined && change.name !== before.name) {
-    const taken = await tx.sql
+    const other = await tx.sql
       .selectFrom(table)
       .where('name', '=', change.name)
       .where('deleted_at', 'is', null)
       .select('id')
       .executeTakeFirst();
-    if (taken !== undefined) throw nameTaken();
+    if (other !== undefined) throw nameTaken();
   }
   const switched =
     is_enabled === undefined ? {} : { is_enabled, disabled_reason: is_enabled ? null : ('by_person' as const) };

@@ -3,7 +3,7 @@ import { campaignGrants } from '../../../domain/assignment/campaign-permission.t
 import type { CampaignPermissions } from '../../../domain/assignment/campaign-permission.ts';
 import { campaignRights } from '../../../domain/identity/access.ts';
 import { unknownReference } from '../../../platform/input-issues.ts';
-import { Problem, notFound } from '../../../platform/problem.ts';
+import { Problem } from '../../../platform/problem.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { nextVersion } from '../../../platform/row-version.ts';
 import { assertNotStronger } from '../../identity/role/effective-rights.service.ts';
@@ -46,7 +46,7 @@ async function statusOf(tx: Tx, userId: string) {
  */
 export async function assertActiveUser(tx: Tx, userId: string, pointer: string | null = null): Promise<void> {
   const status = await statusOf(tx, userId);
-  if (status === undefined) throw pointer === null ? notFound('user') : unknownReference(pointer, 'user');
+  if (status === undefined) throw unknownReference(pointer, 'user');
   if (status !== 'active') {
     throw new Problem({
       code: 'assignment.user-inactive',

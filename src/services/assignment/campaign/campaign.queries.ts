@@ -24,10 +24,9 @@ function campaignsQuery() {
 
 /** A page of the campaigns that the actor may see, newest first. */
 export function campaignList(actor: Actor, { status, ...page }: Page & { readonly status?: CampaignStatus | undefined }) {
-  const visible = visibleCampaigns(actor);
   return campaignsQuery()
     .where((eb) => eb.and({ status }))
-    .$if(visible !== null, (list) => list.where(visible ?? sql<boolean>`true`))
+    .where(visibleCampaigns(actor))
     .$call(newestFirst(page));
 }
 
