@@ -35,6 +35,7 @@ const areas = [
   'approval',
   'assignment',
   'audit',
+  'client-record',
   'config',
   'flag',
   'health',

@@ -50,6 +50,7 @@ import {
   UserCampaignAssignmentEntity,
   UserContactAssignmentEntity,
 } from './assignment/assignment.entity.ts';
+import { ClientEntity, ClientNameWordEntity } from './client-record/client.entity.ts';
 import { CampaignEntity } from './assignment/campaign.entity.ts';
 import { ContactEntity } from './assignment/contact.entity.ts';
 import { GatePolicyEntity } from './approval/gate-policy.entity.ts';
@@ -90,6 +91,8 @@ import { QueueEntity, QueueEventEntity } from './queue/queue.entity.ts';
 
 /** Every entity by the name of its table: the explicit list that MikroORM, the typed queries and the checks use. */
 export const entitiesByTable = {
+  clients: ClientEntity,
+  client_name_words: ClientNameWordEntity,
   tenants: TenantEntity,
   users: UserEntity,
   user_status_history: UserStatusHistoryEntity,

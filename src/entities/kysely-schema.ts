@@ -10,9 +10,13 @@ type Tables = { [Name in keyof typeof entitiesByTable]: InferKyselyTable<(typeof
  * Every table of the product with its columns as they travel, derived from the entities. Timestamps are RFC 3339 texts in
  * entities, typed SQL and rows alike.
  */
-export type CastellanSchema = Omit<Tables, 'users'> & {
+export type CastellanSchema = Omit<Tables, 'users' | 'clients'> & {
   // MikroORM's types do not tell that no insert may name a column that the database computes.
   users: Omit<Tables['users'], 'is_active'> & { is_active: GeneratedAlways<boolean> };
+  clients: Omit<Tables['clients'], 'is_active' | 'sort_name'> & {
+    is_active: GeneratedAlways<boolean>;
+    sort_name: GeneratedAlways<string>;
+  };
 };
 
 declare module '../platform/database/database.ts' {

@@ -968,7 +968,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The permission catalogue, with the permissions that the caller holds */
+        /** The permission catalogue, with the permissions that the caller holds by roles and module permissions */
         get: operations["getRbacPermissions"];
         put?: never;
         post?: never;
@@ -985,7 +985,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The permission catalogue, with the permissions that the caller holds */
+        /** The permission catalogue, with the permissions that the caller holds by roles and module permissions */
         get: operations["getRbacPermissionsAlias"];
         put?: never;
         post?: never;
@@ -2952,6 +2952,103 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/clients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Client records, newest first or by name
+         * @description CPF are masked. Each reading of a page is one audit entry with the number of clients shown.
+         */
+        get: operations["getClients"];
+        put?: never;
+        /**
+         * Create a client record
+         * @description A person needs a birth date, and a CPF in tenants whose identity document it is; a company a CNPJ. Where a client has the number already, the conflict says which one, and offers the restore of a deleted one, to those who may.
+         */
+        post: operations["createClient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clients/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search client records by what must not stand in an address, such as a CPF
+         * @description It changes nothing; the body keeps numbers out of the logs of servers on the way. Audited like the list.
+         */
+        post: operations["searchClients"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clients/{client_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One client record, deleted ones included; every reading is audited */
+        get: operations["getClient"];
+        /** Change a client record; omitted fields are unchanged */
+        put: operations["updateClient"];
+        post?: never;
+        /** Delete a client record; it keeps its number and can be restored */
+        delete: operations["deleteClient"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clients/{client_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Restore a deleted client record */
+        post: operations["restoreClient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clients/{client_id}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reveal the full CPF of a client for one answer; every access is audited with its reason */
+        post: operations["revealClientCpf"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/master-admin/activities": {
         parameters: {
             query?: never;
@@ -4620,7 +4717,7 @@ export interface components {
             description?: string;
             /** @default null */
             parent_role_id?: string | null;
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
         };
         RoleUpdate: {
             name?: string;
@@ -4628,7 +4725,7 @@ export interface components {
             parent_role_id?: string | null;
         };
         RolePermissionsUpdate: {
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @default null */
             reason?: string | null;
         };
@@ -5136,6 +5233,121 @@ export interface components {
         HandOver: {
             /** @default null */
             to_user_id?: string | null;
+        };
+        ClientCreation: {
+            /**
+             * @default person
+             * @enum {string}
+             */
+            kind?: "person" | "company";
+            name: string;
+            /**
+             * @description Persons only; plain or masked
+             * @default null
+             */
+            cpf?: string | null;
+            /**
+             * @description Companies only; plain or masked, letters in any case
+             * @default null
+             */
+            cnpj?: string | null;
+            /**
+             * @description Persons only; from 1900-01-01 to today in the time zone of the tenant
+             * @default null
+             */
+            birth_date?: string | null;
+            /** @default null */
+            email?: string | null;
+            /**
+             * @description E.164, such as +5511987654321
+             * @default null
+             */
+            phone_number?: string | null;
+            /** @default null */
+            address?: components["schemas"]["ClientAddress"] | null;
+            /**
+             * @description The contact that the client is (X-10)
+             * @default null
+             */
+            contact_id?: string | null;
+        };
+        ClientAddress: {
+            line1: string;
+            /** @default null */
+            line2?: string | null;
+            /** @default null */
+            city?: string | null;
+            /**
+             * @description State or province
+             * @default null
+             */
+            region?: string | null;
+            /** @default null */
+            postal_code?: string | null;
+            /** @default null */
+            country?: string | null;
+        };
+        ClientSearch: {
+            /** @default 20 */
+            limit?: number;
+            /** @description `next_cursor` of the previous page */
+            cursor?: string;
+            /** @description Beginnings of words of the name, in any order, without regard to case and accents */
+            q?: string;
+            /** @enum {string} */
+            kind?: "person" | "company";
+            /**
+             * @default active
+             * @enum {string}
+             */
+            state?: "active" | "deleted";
+            /** Format: uuid */
+            created_by?: string;
+            /**
+             * Format: date-time
+             * @description Created at or after this time
+             */
+            created_from?: string;
+            /**
+             * Format: date-time
+             * @description Created before this time
+             */
+            created_to?: string;
+            /**
+             * @description Default `newest`; a search has the order of the words found, then of the names
+             * @enum {string}
+             */
+            sort?: "newest" | "name";
+            /** @description The whole number */
+            cpf?: string;
+            /** @description The whole number */
+            cnpj?: string;
+            /** Format: email */
+            email?: string;
+            phone_number?: string;
+            /** Format: date */
+            birth_date?: string;
+            /**
+             * @description Count what matches
+             * @default false
+             */
+            count?: boolean;
+        };
+        ClientUpdate: {
+            name?: string;
+            /** @description Plain or masked; the shown form with asterisks leaves it as it is */
+            cpf?: string | null;
+            /** @description Companies only; plain or masked, letters in any case */
+            cnpj?: string | null;
+            /** @description Persons only; from 1900-01-01 to today in the time zone of the tenant */
+            birth_date?: string | null;
+            email?: string | null;
+            /** @description E.164, such as +5511987654321 */
+            phone_number?: string | null;
+            address?: components["schemas"]["ClientAddress"] | null;
+        };
+        ClientReveal: {
+            reason: string;
         };
         AdminActivityCreate: {
             /** @enum {string} */
@@ -5750,7 +5962,7 @@ export interface components {
             /** @enum {string} */
             role: "sysadmin" | "admin" | "user";
             roles: string[];
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             time_zone: string;
             currency: string;
             last_sign_in_at: string | null;
@@ -5788,7 +6000,7 @@ export interface components {
         };
         RbacPermission: {
             /** @enum {string} */
-            permission: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
+            permission: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
             description: string;
             held: boolean;
         };
@@ -5877,9 +6089,9 @@ export interface components {
             /** @enum {string} */
             coarse_role: "sysadmin" | "admin" | "user";
             /** @description Its own permissions, without inherited ones */
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @description Including inherited permissions */
-            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             version: number;
             /** Format: date-time */
             created_at: string;
@@ -5892,10 +6104,10 @@ export interface components {
             code: string;
             is_immutable: boolean;
             /** @description Own permissions of the role */
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @description Permissions inherited from its ancestors */
-            inherited_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
-            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            inherited_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            effective_permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             version: number;
         };
         RoleAssignment: {
@@ -5949,7 +6161,7 @@ export interface components {
             status: ("active" | "inactive" | "deleted") | null;
             /** @description Codes, including inherited roles */
             roles: string[];
-            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+            permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
             /** @description The rows of the ledger from which they follow */
             assignments: components["schemas"]["RoleLedgerEntry"][];
             /** @description Own permissions of each of these roles at that time */
@@ -7553,6 +7765,57 @@ export interface components {
                 would_wait: number;
             }[];
         };
+        ClientPage: {
+            items: components["schemas"]["Client"][];
+            /** @description Send as `cursor` to get the next page; null on the last page */
+            next_cursor: string | null;
+            /** @description Clients that match, on all pages; where `count` was asked for */
+            total?: {
+                count: number;
+                /** @description False where there are more than 10000 */
+                is_exact: boolean;
+            };
+        };
+        Client: {
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            kind: "person" | "company";
+            name: string;
+            /** @description Masked: `***.456.789-**` */
+            cpf: string | null;
+            /** @description Fourteen characters */
+            cnpj: string | null;
+            birth_date: string | null;
+            email: string | null;
+            phone_number: string | null;
+            address: components["schemas"]["ClientAddressOutput"] | null;
+            /** @description The contact that it was made of */
+            contact_id: string | null;
+            /** @description The prospect that it was made of */
+            prospect_id: number | null;
+            /** @description The client that it was merged into */
+            merged_into_id: string | null;
+            created_by: string | null;
+            created_by_name: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            deleted_at: string | null;
+            erased_at: string | null;
+            /** @description Not deleted */
+            is_active: boolean;
+            version: number;
+        };
+        RevealedCpf: {
+            /** Format: uuid */
+            id: string;
+            /** @description Eleven digits */
+            cpf: string;
+            /** @description As 000.000.000-00 */
+            written: string;
+        };
         AdminActivityResponse: {
             id: number;
             /** Format: uuid */
@@ -9130,6 +9393,22 @@ export interface components {
              */
             users: string[];
             quorum: number;
+        };
+        ClientAddressOutput: {
+            line1: string;
+            /** @default null */
+            line2: string | null;
+            /** @default null */
+            city: string | null;
+            /**
+             * @description State or province
+             * @default null
+             */
+            region: string | null;
+            /** @default null */
+            postal_code: string | null;
+            /** @default null */
+            country: string | null;
         };
     };
     responses: never;
@@ -14720,7 +14999,7 @@ export interface operations {
                      */
                     user_id?: string;
                     /** @enum {string} */
-                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
+                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
                     /** @description What it is about */
                     resource?: {
                         /** @enum {string} */
@@ -14850,7 +15129,7 @@ export interface operations {
                      */
                     user_id?: string;
                     /** @enum {string} */
-                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
+                    permission?: "profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read";
                     /** @description What it is about */
                     resource?: {
                         /** @enum {string} */
@@ -26875,7 +27154,7 @@ export interface operations {
                      * @default null
                      */
                     environment?: ("development" | "staging" | "production") | null;
-                    permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:manage" | "client:reveal-cpf" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
+                    permissions: ("profile:read" | "profile:update" | "dashboard:read" | "tenant:read" | "tenant:manage" | "user:read" | "user:create" | "user:update" | "user:delete" | "user:force-logout" | "role:read" | "role:manage" | "role:assign" | "agent-permission:read" | "agent-permission:manage" | "approval:read" | "approval:request" | "approval:decide" | "approval:break-glass" | "approval-policy:read" | "approval-policy:manage" | "flag:read" | "flag:manage" | "flag:toggle" | "flag:emergency-off" | "flag:evaluate" | "service-token:read" | "service-token:manage" | "audit:read" | "audit:export" | "audit:verify" | "notification:read" | "notification:manage" | "integration:read" | "integration:manage" | "integration:sync" | "integration:rotate-key" | "integration:reveal" | "queue:read" | "queue:manage" | "queue:retry" | "queue:bulk-retry" | "queue:promote" | "queue:remove" | "queue:pause" | "queue:resume" | "queue:clean" | "health:read" | "health:configure" | "config:read" | "config:propose" | "config:rollback" | "config:apply" | "tracker:use" | "pipeline:manage" | "campaign:read" | "campaign:update" | "campaign:send" | "campaign:manage" | "contact:read" | "contact:update" | "contact:manage" | "assignment:read" | "assignment:manage" | "onboarding:read" | "onboarding:manage" | "client:read" | "client:create" | "client:update" | "client:delete" | "client:manage" | "client:export" | "client:reveal-cpf" | "client:answer-request" | "product:read" | "product:manage" | "policy:read" | "policy:manage" | "policyholder:read" | "policyholder:manage" | "quote:read" | "quote:manage" | "payment:read" | "payment:manage" | "claim:read" | "claim:create" | "claim:decide" | "lead:read" | "lead:manage" | "agent:read" | "agent:manage" | "analytics:read")[];
                     /** @default null */
                     expires_at?: string | null;
                 };
@@ -30115,6 +30394,855 @@ export interface operations {
                 };
             };
             /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClients: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                q?: string;
+                kind?: "person" | "company";
+                state?: "active" | "deleted";
+                created_by?: string;
+                /** @description Created at or after this time */
+                created_from?: string;
+                /** @description Created before this time */
+                created_to?: string;
+                /** @description Default `newest`; a search has the order of the words found, then of the names */
+                sort?: "newest" | "name";
+                /** @description Count what matches */
+                count?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientPage"];
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createClient: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientCreation"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Client"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    searchClients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientSearch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientPage"];
+                };
+            };
+            /** @description `request.malformed`, `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                client_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Client"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateClient: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description ETag of the version that was read */
+                "If-Match": string;
+            };
+            path: {
+                client_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Client"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-mismatch` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-required` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteClient: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description ETag of the version that was read */
+                "If-Match": string;
+            };
+            path: {
+                client_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; nothing to show */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-mismatch` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-required` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restoreClient: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description ETag of the version that was read */
+                "If-Match": string;
+            };
+            path: {
+                client_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Client"];
+                };
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `client.not-restorable` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-mismatch` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-required` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revealClientCpf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                client_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientReveal"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevealedCpf"];
+                };
+            };
+            /** @description `request.malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `client.no-cpf` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -1,9 +1,11 @@
 import type { Actor } from '../../domain/shared/actor.ts';
 import { can } from '../../domain/identity/access.ts';
+import { moduleActionOf } from '../../domain/identity/module-permission.ts';
 import { isPermission } from '../../domain/identity/permissions.ts';
 import type { ReadSource } from '../../platform/database/read.ts';
 import { Problem } from '../../platform/problem.ts';
 import { assertAccess, assertAllowed, assertSomeAccess, resourceOfPath } from '../../services/assignment/resource-access.service.ts';
+import { decideModuleAccess } from '../../services/identity/role/module-access.service.ts';
 import type { Route } from './route.ts';
 
 /**
@@ -21,17 +23,21 @@ export function assertPermission(
     if (actor.kind === 'user') return;
     throw new Problem({ code: 'auth.forbidden', detail: 'This endpoint is for signed-in users.' });
   }
-  if (route.isJudgedByResource === true && actor.kind === 'user') return;
+  const isJudgedLater = route.isJudgedByResource === true || moduleActionOf(permission) !== undefined;
+  if (isJudgedLater && actor.kind === 'user') return;
   assertAllowed(can(actor, permission), permission);
 }
 
 /**
- * Lets a caller try what is judged by its resource; see {@link assertSomeAccess}. Other routes have been judged by then.
+ * Judges what a software module gives besides roles, and lets a caller try what is judged by its resource; see
+ * {@link assertSomeAccess}. Other routes have been judged by then.
  *
  * @throws Problem `auth.forbidden`.
  */
 export async function assertMayTry(db: ReadSource, actor: Actor, { permission, isJudgedByResource }: Route): Promise<void> {
-  if (isJudgedByResource === true && isPermission(permission)) await assertSomeAccess(db, actor, permission);
+  if (!isPermission(permission)) return;
+  if (isJudgedByResource === true) return assertSomeAccess(db, actor, permission);
+  if (moduleActionOf(permission) !== undefined) assertAllowed(await decideModuleAccess(db, actor, actor, permission), permission);
 }
 
 /**

@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { can } from '../../domain/identity/access.ts';
 import { decideAccess } from '../../services/assignment/index.ts';
-import { softwareModules } from '../../domain/identity/module-permission.ts';
+import { moduleActionOf, softwareModules } from '../../domain/identity/module-permission.ts';
 import { allPermissions, permissionCatalogue } from '../../domain/identity/permissions.ts';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import { readRights } from '../../services/identity/role/active-role.queries.ts';
+import { decideModuleAccess } from '../../services/identity/role/module-access.service.ts';
 import { moduleGrants } from '../../services/identity/role/module-permission.queries.ts';
 import { roleNames } from '../../services/identity/role/role.queries.ts';
 import { Problem } from '../../platform/problem.ts';
@@ -44,7 +45,7 @@ const getRbacPermissions = route({
   path: '/rbac/permissions',
   aliases: ['/api/v1/rbac/permissions'],
   tag: 'rbac',
-  summary: 'The permission catalogue, with the permissions that the caller holds',
+  summary: 'The permission catalogue, with the permissions that the caller holds by roles and module permissions',
   permission: 'authenticated',
   gate: 'none',
   responses: {
@@ -54,12 +55,19 @@ const getRbacPermissions = route({
         .meta({ id: 'RbacPermission' }),
     ),
   },
-  handler: async ({ actor }) =>
-    allPermissions.map((permission) => ({
+  handler: async ({ actor, deps, scope }) => {
+    const grants = await moduleGrants(deps.db, scope, actor.user_id);
+    const isHeld = (permission: Permission) => {
+      const module = moduleActionOf(permission);
+      if (module === undefined) return actor.permissions.includes(permission);
+      return can(actor, permission, { type: 'module', ...module, grants }, deps.now()).allowed;
+    };
+    return allPermissions.map((permission) => ({
       permission,
       description: permissionCatalogue[permission],
-      held: actor.permissions.includes(permission),
-    })),
+      held: isHeld(permission),
+    }));
+  },
 });
 
 const checkPermission = route({
@@ -105,6 +113,7 @@ const checkPermission = route({
     if (resource !== undefined && permission !== null) {
       return decideAccess(deps.db, scope, { ...subject, user_id: userId }, permission, resource);
     }
+    if (permission !== null) return decideModuleAccess(deps.db, scope, { ...subject, user_id: userId }, permission);
     if (module === undefined) return can(subject, permission);
     const grants = await moduleGrants(deps.db, scope, userId);
     return can(subject, permission, { type: 'module', ...module, grants }, deps.now());

@@ -81,7 +81,7 @@ export interface AuditPrivate {
 
 /** One part of a private part that is about one person. */
 export interface SealedPart {
-  /** Whose key opens it: a user's or a contact's id. */
+  /** Whose key opens it: the id of a user, a contact or a client. */
   readonly person: string;
   /** `origin`: address and agent of the actor; `values`: the state of the person concerned, before and after. */
   readonly holds: 'origin' | 'values';
@@ -90,7 +90,7 @@ export interface SealedPart {
 }
 
 /** Resources whose values describe a person: those that are persons, and those that belong to the actor. */
-const personResources: ReadonlySet<string> = new Set(['user', 'contact']);
+const personResources: ReadonlySet<string> = new Set(['user', 'contact', 'client']);
 const ownResources: ReadonlySet<string> = new Set(['session', 'mfa_factor', 'mfa_challenge']);
 
 /** The person that the values of an entry are about; null where they are about no person. */
@@ -116,6 +116,11 @@ const businessResourceTypes: ReadonlySet<string> = new Set([
   'campaign',
   'claim',
   'client',
+  'client_data_request',
+  'client_export',
+  'client_import',
+  'client_merge',
+  'client_settings',
   'contact',
   'focus_session',
   'goal',

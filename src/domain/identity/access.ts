@@ -107,6 +107,10 @@ const includedIn: Partial<Readonly<Record<Permission, readonly Permission[]>>> =
   'campaign:send': ['campaign:manage'],
   'contact:read': ['contact:update', 'contact:manage'],
   'contact:update': ['contact:manage'],
+  'client:read': ['client:create', 'client:update', 'client:delete', 'client:manage'],
+  'client:create': ['client:manage'],
+  'client:update': ['client:manage'],
+  'client:delete': ['client:manage'],
 };
 
 /** The permission of a role that gives the wanted one: itself, or one that includes it; undefined where no role gives it. */

@@ -44,8 +44,6 @@ const seniorAgent: Permission[] = [
   'payment:read',
   'claim:read',
   'claim:create',
-  'client:read',
-  'client:manage',
   'agent:read',
   'analytics:read',
 ];
@@ -61,7 +59,6 @@ const supportStaff: Permission[] = [
   'policyholder:read',
   'payment:read',
   'claim:read',
-  'client:read',
   'product:read',
   'queue:read',
   'health:read',
@@ -71,6 +68,12 @@ const supportStaff: Permission[] = [
 
 const regionalManager: Permission[] = [
   ...seniorAgent,
+  'client:read',
+  'client:create',
+  'client:update',
+  'client:delete',
+  'client:manage',
+  'client:export',
   'pipeline:manage',
   'dashboard:read',
   'tenant:read',

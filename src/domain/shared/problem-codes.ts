@@ -41,6 +41,8 @@ export const problemCodes = {
   'idempotency.key-reused': { status: 422, title: 'The Idempotency-Key belongs to another request' },
   'idempotency.not-offered': { status: 400, title: 'This operation takes no Idempotency-Key' },
   'idempotency.in-progress': { status: 409, title: 'The first request with this Idempotency-Key is still running' },
+  'client.not-restorable': { status: 409, title: 'The client cannot be restored' },
+  'client.no-cpf': { status: 409, title: 'The client has no CPF' },
   'approval.closed': { status: 409, title: 'The approval request is closed' },
   'approval.not-pending': { status: 409, title: 'The approval request is not pending' },
   'approval.not-approved': { status: 409, title: 'The approval request is not approved' },

@@ -1,0 +1,20 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { cpfOf, isCpf } from '../document-numbers.ts';
+import { insertRow } from './row-insertion.ts';
+import type { Columns, NewRow, Row, Target } from './row-insertion.ts';
+
+/** A valid CPF, drawn. */
+export function someCpf(): string {
+  const cpf = cpfOf(String(randomInt(1, 999_999_999)).padStart(9, '0'));
+  return isCpf(cpf) ? cpf : someCpf();
+}
+
+export function newClient(columns: Columns<'clients'> = {}): NewRow<'clients'> {
+  return { id: randomUUID(), tenant_id: defaultTenantId, name: 'Some Client', cpf: someCpf(), birth_date: '1980-05-17', ...columns };
+}
+
+/** A person with a CPF. */
+export function createClientRecord(target: Target, columns?: Columns<'clients'>): Promise<Row<'clients'>> {
+  return insertRow(target, 'clients', newClient(columns));
+}
