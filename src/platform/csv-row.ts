@@ -9,7 +9,7 @@ interface CsvFault<Column extends string> {
 }
 
 /** A valid row, or all of its faults. */
-type CsvRowResult<Column extends string, Row> =
+export type CsvRowResult<Column extends string, Row> =
   | { readonly row: Row }
   | { readonly faults: readonly CsvFault<Column>[] };
 

@@ -109,6 +109,7 @@ export const problemCodes = {
   'integration.environment-fixed': { status: 409, title: 'The source belongs to another environment' },
   'queue.environment-fixed': { status: 409, title: 'The queue belongs to another environment' },
   'prospect.move-refused': { status: 409, title: 'The prospect cannot move there' },
+  'import.refused': { status: 422, title: 'The file was not imported' },
   'prospect.import-refused': { status: 422, title: 'The file was not imported' },
   'queue.unsupported': { status: 409, title: 'The queue does not support this' },
   'queue.job-state': { status: 409, title: 'The job is not in the required state' },
