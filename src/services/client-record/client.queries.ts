@@ -5,7 +5,7 @@ import type { ClientKind } from '../../domain/client-record/client.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { namePosition, parseCursor, timePosition, toPage } from '../../platform/database/keyset-page.ts';
 import type { Page, Position } from '../../platform/database/keyset-page.ts';
-import { read, readAll } from '../../platform/database/read.ts';
+import { read } from '../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import { rarestFirst, wordHits, wordPosition } from './client-search.queries.ts';
@@ -87,16 +87,18 @@ const searchPosition = z.tuple([z.string().max(300), z.guid()]);
 export async function listClients(db: ReadSource, scope: ReadScope, listing: ClientListing) {
   const { limit, count = false } = listing;
   const words = listing.q === undefined ? undefined : rarestFirst(await read(db, scope, wordHits(listing.q)));
-  const { page, positionOf } = pageQuery(listing, words);
-  const total = sql<{ count: number }>`select count(*)::int as count from (${matching(listing, words)} limit ${countedAtMost + 1}) counted`;
-  const [rows, [counted]] = await readAll(db, scope, [page, { compile: () => (count ? total : noTotal).compile(kysely) }] as const);
-  const body = toPage(rows, limit, positionOf, ({ position: _position, sort_name: _name, ...row }) => row);
-  return count && counted !== undefined
-    ? { ...body, total: { count: Math.min(counted.count, countedAtMost), is_exact: counted.count <= countedAtMost } }
-    : body;
+  const rows = await read(db, scope, pageQuery(listing, words));
+  const body = toPage(rows, limit, positionOf, ({ position: _position, ...row }) => row);
+  return count ? { ...body, total: await countClients(db, scope, listing, words) } : body;
 }
 
-const noTotal = sql<{ count: number }>`select 0 as count`;
+/** How many clients match, exactly up to {@link countedAtMost}. */
+async function countClients(db: ReadSource, scope: ReadScope, filter: ClientFilter, words: readonly string[] | undefined) {
+  const counting = sql<{ count: number }>`select count(*)::int as count from (${matching(filter, words)} limit ${countedAtMost + 1}) counted`;
+  const [counted] = await read(db, scope, { compile: () => counting.compile(kysely) });
+  const found = counted?.count ?? 0;
+  return { count: Math.min(found, countedAtMost), is_exact: found <= countedAtMost };
+}
 
 /** A row of any clients that match, to be counted. */
 function matching(filter: ClientFilter, words: readonly string[] | undefined): RawBuilder<unknown> {
@@ -120,7 +122,9 @@ function hasWords([first, ...others]: readonly string[]): RawBuilder<boolean> {
     and w.word = (select min(t.word) from string_to_table(w.name, ' ') as t (word) where ${isFirst(sql`t.word`)}))`;
 }
 
-/** The query of a page, and where in its order a row stands. */
+const positionOf = ({ position, id }: { readonly position: string; readonly id: string }): Position => [position, id];
+
+/** The query of a page; `position` says where in its order a row stands. */
 function pageQuery({ limit, cursor, sort = 'newest', ...filter }: ClientListing, words: readonly string[] | undefined) {
   const list = clientsQuery().where(matches(filter)).limit(limit + 1);
   if (words !== undefined) {
@@ -133,8 +137,8 @@ function pageQuery({ limit, cursor, sort = 'newest', ...filter }: ClientListing,
       .orderBy('w.word')
       .orderBy('w.name')
       .orderBy('w.client_id')
-      .select([sql<string>`w.word || ' ' || w.name`.as('position'), 'c.sort_name']);
-    return { page: found, positionOf: (row: { position: string; id: string }): Position => [row.position, row.id] };
+      .select(sql<string>`w.word || ' ' || w.name`.as('position'));
+    return found;
   }
   if (sort === 'name') {
     const after = parseCursor(cursor, namePosition);
@@ -142,16 +146,16 @@ function pageQuery({ limit, cursor, sort = 'newest', ...filter }: ClientListing,
       .$if(after !== null, (page) => page.where(sql<boolean>`(c.sort_name, c.id) > (${after?.[0]}, ${after?.[1]}::uuid)`))
       .orderBy('c.sort_name')
       .orderBy('c.id')
-      .select(['c.sort_name as position', 'c.sort_name']);
-    return { page: byName, positionOf: (row: { position: string; id: string }): Position => [row.position, row.id] };
+      .select('c.sort_name as position');
+    return byName;
   }
   const after = parseCursor(cursor, timePosition);
   const newest = list
     .$if(after !== null, (page) => page.where(sql<boolean>`(c.created_at, c.id) < (${after?.[0]}::timestamptz, ${after?.[1]}::uuid)`))
     .orderBy('c.created_at', 'desc')
     .orderBy('c.id', 'desc')
-    .select(['c.created_at as position', 'c.sort_name']);
-  return { page: newest, positionOf: (row: { position: string; id: string }): Position => [row.position, row.id] };
+    .select('c.created_at as position');
+  return newest;
 }
 
 /** One client as it is shown, deleted ones included. @throws Problem 404. */

@@ -1,4 +1,5 @@
 import { assignmentLines, onboardingLines } from './assignment.lines.ts';
+import { clientRecordLines } from './client-record.lines.ts';
 import { changeLines } from './change.lines.ts';
 import type { CommandLine } from './command-line.ts';
 import { healthLines, integrationLines, notificationLines, queueLines } from './operation.lines.ts';
@@ -16,4 +17,5 @@ export const commandTable: readonly CommandLine[] = [
   ...assignmentLines,
   ...onboardingLines,
   ...trackerLines,
+  ...clientRecordLines,
 ];

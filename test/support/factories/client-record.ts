@@ -14,7 +14,7 @@ export function newClient(columns: Columns<'clients'> = {}): NewRow<'clients'> {
   return { id: randomUUID(), tenant_id: defaultTenantId, name: 'Some Client', cpf: someCpf(), birth_date: '1980-05-17', ...columns };
 }
 
-/** A person with a CPF. */
+/** A person with a CPF (S4-11). */
 export function createClientRecord(target: Target, columns?: Columns<'clients'>): Promise<Row<'clients'>> {
   return insertRow(target, 'clients', newClient(columns));
 }
