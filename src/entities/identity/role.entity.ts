@@ -97,6 +97,10 @@ export const ModulePermissionEntity = defineEntity({
     can_delete: p.boolean().default(false),
     granted_by: p.uuid().nullable(),
     expires_at: timestamp().nullable(),
+    /** The end of which notice was given, or is not due: set with the end when that is too near, otherwise by the sweep. */
+    noticed_end: timestamp().nullable(),
+    /** The end that the audit log has as an expiry, as far as the row has outlived it. */
+    recorded_end: timestamp().nullable(),
     ...versionedColumns,
   },
 });

@@ -45,6 +45,7 @@ const definerFunctions = [
   'give_default_alerts',
   'health_tenants',
   'integrations_due',
+  'module_permission_ends_due',
   'naming_lock_open',
   // Nothing calls it any more; the release before does. To be dropped in the next one.
   'naming_take_back_link',
