@@ -1,17 +1,47 @@
 import { z } from 'zod';
 import { softwareModules } from '../../domain/identity/module-permission.ts';
-import { modulePermission, modulePermissions } from '../../services/identity/role/module-permission.queries.ts';
 import {
+  listModulePermissions,
+  modulePermission,
+  modulePermissions,
+} from '../../services/identity/role/module-permission.queries.ts';
+import {
+  extendModulePermission,
   grantModulePermission,
   replaceModulePermission,
   revokeModulePermission,
 } from '../../services/identity/role/module-permission.service.ts';
+import { pageOf } from '../../platform/database/keyset-page.ts';
 import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import { idParams, uuid } from '../../platform/value-schemas.ts';
 import { reply, route } from '../http/route.ts';
-import { modulePermissionCreation, modulePermissionValues, modulePermissionView } from './module-permission.schemas.ts';
+import {
+  listedModulePermission,
+  modulePermissionCreation,
+  modulePermissionExtension,
+  modulePermissionQuery,
+  modulePermissionValues,
+  modulePermissionView,
+} from './module-permission.schemas.ts';
 
 const moduleParams = z.object({ id: uuid, agent: z.enum(softwareModules) });
+
+/** How a decision on a permission is refused. */
+const refusals = ['resource.not-found', 'role.own-rights', 'user.exceeds-own'] as const;
+
+const getAllModulePermissions = route({
+  operationId: 'getAllAgentPermissions',
+  method: 'get',
+  path: '/api/v1/agent-permissions',
+  tag: 'user_agent_permission',
+  summary: 'Module permissions of all users',
+  description: 'Newest first; with the state `expiring` or `expired` by their ends, the last one first.',
+  permission: 'agent-permission:read',
+  gate: 'none',
+  query: modulePermissionQuery,
+  responses: { 200: pageOf(listedModulePermission) },
+  handler: ({ query, deps, scope }) => listModulePermissions(deps.db, scope, query),
+});
 
 const getModulePermissions = route({
   operationId: 'getAgentPermissions',
@@ -38,10 +68,10 @@ const createModulePermission = route({
   params: idParams,
   body: modulePermissionCreation,
   responses: { 201: modulePermissionView },
-  problems: ['resource.not-found', 'resource.conflict', 'role.own-rights', 'user.exceeds-own'],
-  handler: ({ params, body, change }) =>
+  problems: [...refusals, 'resource.conflict', 'role.grant-exceeds-own'],
+  handler: ({ params, body, change, deps }) =>
     change(async (tx) => {
-      const granted = await grantModulePermission(tx, params.id, body);
+      const granted = await grantModulePermission(tx, params.id, body, deps.now());
       const location = `/api/v1/users/${params.id}/agent-permissions/${granted.agent_name}`;
       return reply(201, granted, { etag: versionEtag(granted.version), location });
     }),
@@ -76,12 +106,34 @@ const updateModulePermission = route({
   params: moduleParams,
   body: modulePermissionValues,
   responses: { 200: modulePermissionView },
-  problems: ['resource.not-found', 'resource.version-mismatch', 'role.own-rights', 'user.exceeds-own'],
-  handler: async ({ params, body, request, change }) => {
+  problems: [...refusals, 'resource.version-mismatch', 'role.grant-exceeds-own'],
+  handler: async ({ params, body, request, change, deps }) => {
     const version = expectedVersion(request.ifMatch);
     return change(async (tx) => {
-      const updated = await replaceModulePermission(tx, params.id, params.agent, version, body);
+      const updated = await replaceModulePermission(tx, params.id, params.agent, version, body, deps.now());
       return reply(200, updated, { etag: versionEtag(updated.version) });
+    });
+  },
+});
+
+const extendPermission = route({
+  operationId: 'extendAgentPermission',
+  method: 'post',
+  path: '/api/v1/users/:id/agent-permissions/:agent/extend',
+  tag: 'user_agent_permission',
+  summary: 'Let the permissions of a user in a module end later, or never; expired ones are in force again',
+  permission: 'agent-permission:manage',
+  gate: 'mfa',
+  requiresIfMatch: true,
+  params: moduleParams,
+  body: modulePermissionExtension,
+  responses: { 200: modulePermissionView },
+  problems: [...refusals, 'resource.version-mismatch', 'role.grant-exceeds-own'],
+  handler: async ({ params, body, request, change, deps }) => {
+    const version = expectedVersion(request.ifMatch);
+    return change(async (tx) => {
+      const extended = await extendModulePermission(tx, params.id, params.agent, version, body.expires_at, deps.now());
+      return reply(200, extended, { etag: versionEtag(extended.version) });
     });
   },
 });
@@ -96,18 +148,20 @@ const deleteModulePermission = route({
   gate: 'mfa',
   params: moduleParams,
   responses: { 204: null },
-  problems: ['resource.not-found', 'role.own-rights', 'user.exceeds-own'],
-  handler: ({ params, change }) =>
+  problems: refusals,
+  handler: ({ params, change, deps }) =>
     change(async (tx) => {
-      await revokeModulePermission(tx, params.id, params.agent);
+      await revokeModulePermission(tx, params.id, params.agent, deps.now());
       return reply(204);
     }),
 });
 
 export const modulePermissionRoutes = [
+  getAllModulePermissions,
   getModulePermissions,
   createModulePermission,
   getModulePermission,
   updateModulePermission,
+  extendPermission,
   deleteModulePermission,
 ];

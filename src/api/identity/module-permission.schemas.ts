@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { softwareModules } from '../../domain/identity/module-permission.ts';
-import { timestampInput, timestamp, uuid } from '../../platform/value-schemas.ts';
+import { moduleGrantStates, softwareModules } from '../../domain/identity/module-permission.ts';
+import { pageQuery } from '../../platform/database/keyset-page.ts';
+import { clockValues, timestampInput, timestamp, uuid } from '../../platform/value-schemas.ts';
 
 /** What a person may do in one software module, as it is shown. */
 export const modulePermissionView = z
@@ -14,12 +15,28 @@ export const modulePermissionView = z
     can_delete: z.boolean(),
     granted_by: uuid.nullable(),
     expires_at: timestamp.nullable(),
-    is_expired: z.boolean().describe('As of now; an expired permission grants nothing'),
+    is_expired: z.boolean().describe('As of now; an expired permission grants nothing').register(clockValues),
     created_at: timestamp,
     updated_at: timestamp,
     version: z.number().int(),
   })
   .meta({ id: 'AgentPermission' });
+
+/** The same in the list of all people's. */
+export const listedModulePermission = modulePermissionView
+  .extend({ user_name: z.string(), granted_by_name: z.string().nullable().describe('null when nobody is known') })
+  .meta({ id: 'ListedAgentPermission' });
+
+/** What the list of all people's permissions is narrowed to. */
+export const modulePermissionQuery = z.strictObject({
+  ...pageQuery,
+  agent_name: z.enum(softwareModules).optional(),
+  user_id: uuid.optional(),
+  state: z
+    .enum(moduleGrantStates)
+    .optional()
+    .describe('`active`: in force, including `expiring`: those of them that end within three days; `expired`: no longer'),
+});
 
 /** What a person is to be allowed in a module; what is left out is not. */
 export const modulePermissionValues = z
@@ -31,6 +48,13 @@ export const modulePermissionValues = z
     expires_at: timestampInput.nullable().default(null),
   })
   .meta({ id: 'AgentPermissionValues' });
+
+/** Until when a permission is to be extended. */
+export const modulePermissionExtension = z
+  .strictObject({
+    expires_at: timestampInput.nullable().describe('Later than the present end, and in the future; null takes the end away'),
+  })
+  .meta({ id: 'AgentPermissionExtension' });
 
 export const modulePermissionCreation = modulePermissionValues
   .extend({ agent_name: z.enum(softwareModules) })

@@ -27,6 +27,8 @@ export const notificationEvents = {
   'onboarding.completed': 'An onboarding was completed',
   'onboarding.expiring': 'An onboarding link is about to expire',
   'onboarding.expired': 'An onboarding link has expired',
+  'module-permission.expiring': 'A module permission is about to expire',
+  'module-permission.expired': 'A module permission has expired',
   'integration.sync-failed': 'Records of an integration could not be fetched',
   'integration.quarantined': 'An integration was quarantined, because its source has ended its reader repeatedly',
   'integration.key-rotated': 'The key of an integration was rotated; the old one is refused',

@@ -21,7 +21,7 @@ async function grantOf({ db }: CommandStage) {
 async function moduleOf(stage: CommandStage) {
   const { id } = await createUser(stage.db);
   const path = `/api/v1/users/${id}/agent-permissions`;
-  const body = { agent_name: 'pdf_processing', can_read: true };
+  const body = { agent_name: 'pdf_processing', can_read: true, expires_at: fromNow(5 * day) };
   const { headers } = await stage.done(stage.admin, 'POST', path, { body });
   return { path: `${path}/pdf_processing`, etag: headers.get('etag') ?? '' };
 }
@@ -132,6 +132,11 @@ export const peopleLines: readonly CommandLine[] = [
   inTransaction('updateAgentPermission', async (stage) => {
     const { path, etag } = await moduleOf(stage);
     return { path, body: { can_create: true }, headers: { 'if-match': etag }, other: { body: { can_delete: true } } };
+  }),
+  inTransaction('extendAgentPermission', async (stage) => {
+    const { path, etag } = await moduleOf(stage);
+    const body = { expires_at: fromNow(9 * day) };
+    return { path: `${path}/extend`, body, headers: { 'if-match': etag }, other: { body: { expires_at: null } } };
   }),
   inTransaction('deleteAgentPermission', async (stage) => {
     const { path } = await moduleOf(stage);
