@@ -10,6 +10,7 @@ import { createAuditWitnessActivities } from './audit/audit-witness.activities.t
 import { createConfigRolloutActivities } from './config/config-rollout.activities.ts';
 import { createAlertActivities } from './health/alert.activities.ts';
 import { createHealthActivities } from './health/health.activities.ts';
+import { createModulePermissionSweepActivities } from './identity/module-permission-sweep.activities.ts';
 import { createIntegrationSweepActivities } from './integration/integration-sweep.activities.ts';
 import { createIntegrationSyncActivities } from './integration/integration-sync.activities.ts';
 import { createKeyRotationActivities } from './integration/key-rotation.activities.ts';
@@ -38,6 +39,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createIntegrationSweepActivities(deps),
     ...createIntegrationSyncActivities(deps),
     ...createKeyRotationActivities(deps),
+    ...createModulePermissionSweepActivities(deps),
     ...createFocusSessionActivities(deps),
     ...createNotificationActivities(deps),
     ...createOnboardingActivities(deps),

@@ -12,6 +12,7 @@ export { configSweepWorkflow } from './config/config-sweep.workflow.ts';
 export { alertEvaluationWorkflow } from './health/alert-evaluation.workflow.ts';
 export { healthCollectionWorkflow } from './health/health-collection.workflow.ts';
 export { housekeepingWorkflow } from './operations/housekeeping.workflow.ts';
+export { modulePermissionSweepWorkflow } from './identity/module-permission-sweep.workflow.ts';
 export { integrationSweepWorkflow } from './integration/integration-sweep.workflow.ts';
 export { integrationSyncWorkflow, scheduledSyncWorkflow } from './integration/integration-sync.workflow.ts';
 export { keyRotationWorkflow } from './integration/key-rotation.workflow.ts';

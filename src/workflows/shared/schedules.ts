@@ -6,6 +6,7 @@ import { auditCheckpointSchedule } from '../audit/audit-checkpoint.contract.ts';
 import { auditVerificationSchedule } from '../audit/audit-verification.contract.ts';
 import { configSweepSchedule } from '../config/config-sweep.contract.ts';
 import { nudgeSchedulesSchedule } from '../tracker/nudge-round.contract.ts';
+import { modulePermissionSweepSchedule } from '../identity/module-permission-sweep.contract.ts';
 import { integrationSweepSchedule } from '../integration/integration-sweep.contract.ts';
 import { onboardingSweepSchedule } from '../onboarding/onboarding-sweep.contract.ts';
 import { alertEvaluationSchedule } from '../health/alert-evaluation.contract.ts';
@@ -26,6 +27,7 @@ export const schedules: readonly ScheduleContract[] = [
   assignmentSweepSchedule,
   focusSweepSchedule,
   integrationSweepSchedule,
+  modulePermissionSweepSchedule,
 ];
 
 /** Ids of Schedules of earlier releases; the worker removes them. `audit-retention`: see `docs/audit.md`. */
