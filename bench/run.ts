@@ -11,6 +11,7 @@ import { benchFootprint } from './cases/footprint.ts';
 import { benchGuests } from './cases/guests.ts';
 import { benchListRead } from './cases/list-read.ts';
 import { benchIsolation } from './cases/isolation.ts';
+import { benchModulePermission } from './cases/module-permission.ts';
 import { benchOnboarding } from './cases/onboarding.ts';
 import { benchSignIn } from './cases/sign-in.ts';
 import { benchTracker } from './cases/tracker.ts';
@@ -40,6 +41,7 @@ const cases: Record<string, (stack: BenchStack, plan: Plan) => Promise<GoalResul
   footprint: benchFootprint,
   'audit-verify': benchAuditVerify,
   tracker: benchTracker,
+  'module-permission': benchModulePermission,
 };
 
 const { values: options, positionals } = parseArgs({
