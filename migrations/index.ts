@@ -44,8 +44,8 @@ import { Migration20261130161000_staff_tracker } from './20261130161000_staff_tr
 import { Migration20261130162000_stated_names } from './20261130162000_stated_names.ts';
 import { Migration20261130163000_link_views } from './20261130163000_link_views.ts';
 import { Migration20261130164000_campaign_permissions } from './20261130164000_campaign_permissions.ts';
-import { Migration20261201110000_clients } from './20261201110000_clients.ts';
 import { Migration20261201100000_module_permission_ends } from './20261201100000_module_permission_ends.ts';
+import { Migration20261201110000_clients } from './20261201110000_clients.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -95,6 +95,6 @@ export const migrationsList = [
   { name: '20261130162000_stated_names', class: Migration20261130162000_stated_names },
   { name: '20261130163000_link_views', class: Migration20261130163000_link_views },
   { name: '20261130164000_campaign_permissions', class: Migration20261130164000_campaign_permissions },
-  { name: '20261201110000_clients', class: Migration20261201110000_clients },
   { name: '20261201100000_module_permission_ends', class: Migration20261201100000_module_permission_ends },
+  { name: '20261201110000_clients', class: Migration20261201110000_clients },
 ];
