@@ -51,6 +51,7 @@ type Undos = { name: string; undo: () => Promise<void> }[];
 const application = {
   migrations: () => import('./migrate.ts'),
   sampleData: () => import('./sample-data.ts'),
+  sampleClients: () => import('./sample-clients.ts'),
   sampleOperations: () => import('./sample-operations.ts'),
   worker: () => import('../worker.ts'),
   api: () => import('../api/server.ts'),
@@ -110,6 +111,7 @@ async function startOn(folder: DataFolder, options: EmbeddedStackOptions, undos:
   });
   const signIns = await step('Sample data', async () => {
     const people = await (await application.sampleData()).seedSampleData(env);
+    await (await application.sampleClients()).seedSampleClients(env);
     await (await application.sampleOperations()).seedSampleOperations(env);
     return people;
   });

@@ -1,4 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto';
+import { realisticClient, seededDraw } from '../../../src/dev/realistic-clients.ts';
+import type { ClientKind } from '../../../src/domain/client-record/client.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { cpfOf, isCpf } from '../document-numbers.ts';
 import { insertRow } from './row-insertion.ts';
@@ -17,4 +19,11 @@ export function newClient(columns: Columns<'clients'> = {}): NewRow<'clients'> {
 /** A person with a CPF (S4-11). */
 export function createClientRecord(target: Target, columns?: Columns<'clients'>): Promise<Row<'clients'>> {
   return insertRow(target, 'clients', newClient(columns));
+}
+
+const draw = seededDraw(randomInt(2 ** 32));
+
+/** A client as an office writes them down (S4-11): name, number, birth date and, mostly, ways to reach them. */
+export function newRealisticClient(columns: Columns<'clients'> = {}, kind: ClientKind = 'person'): NewRow<'clients'> {
+  return { tenant_id: defaultTenantId, ...realisticClient(draw, kind), ...columns };
 }

@@ -1,10 +1,15 @@
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
+import { personName, seededDraw } from '../../../src/dev/realistic-clients.ts';
+import { systemRoles } from '../../../src/domain/identity/system-roles.ts';
+import type { SystemRoleCode } from '../../../src/domain/identity/system-roles.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import type { CastellanSchema } from '../../../src/entities/kysely-schema.ts';
 import { fromNow, uniqueName } from './defaults.ts';
 import { insertRow } from './row-insertion.ts';
 import type { Columns, Given, NewRow, Row, Target } from './row-insertion.ts';
+
+const draw = seededDraw(randomInt(2 ** 32));
 
 export function newTenant(columns: Columns<'tenants'> = {}): NewRow<'tenants'> {
   return { name: 'Other', domain: `${randomUUID()}.test`, ...columns };
@@ -22,6 +27,23 @@ export function newUser(columns: Columns<'users'> = {}): NewRow<'users'> {
 /** An active person, who cannot sign in without a password hash. */
 export function createUser(target: Target, columns?: Columns<'users'>): Promise<Row<'users'>> {
   return insertRow(target, 'users', newUser(columns));
+}
+
+/**
+ * A person with a name and a system role (S4-11), as the API makes them: with the coarse role and, for staff, the portal profile that
+ * follow from it. They cannot sign in without a password hash.
+ */
+export async function createUserOfRole(
+  db: Kysely<CastellanSchema>,
+  code: SystemRoleCode,
+  columns: Columns<'users'> = {},
+): Promise<Row<'users'>> {
+  const role = systemRoles.find((one) => one.code === code)?.coarse_role ?? 'user';
+  const user = await createUser(db, { full_name: personName(draw), role, ...columns });
+  const { id: user_id, tenant_id } = user;
+  if (role !== 'user') await insertRow(db, 'admin_users', { tenant_id, user_id });
+  await createRoleAssignment(db, { tenant_id, user_id, role_id: await systemRoleId(db, code) });
+  return user;
 }
 
 export function createUserPreferences(
