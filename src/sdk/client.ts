@@ -4,6 +4,8 @@ import { createAdminApi } from './admin-api.ts';
 import type { AdminApi } from './admin-api.ts';
 import { createAssignmentApi } from './assignment-api.ts';
 import type { AssignmentApi } from './assignment-api.ts';
+import { createClientsApi } from './clients-api.ts';
+import type { ClientsApi } from './clients-api.ts';
 import { createHttp, dataOf } from './http.ts';
 import type { Http } from './http.ts';
 import { proveAndRepeat } from './mfa.ts';
@@ -43,6 +45,7 @@ export interface CastellanClient {
   readonly onboardingApi: OnboardingApi;
   readonly fourEyesApi: FourEyesApi;
   readonly accessApi: AccessApi;
+  readonly clientsApi: ClientsApi;
   /** Every endpoint, by method and path, with the same authorization. */
   readonly http: Http;
   /** The current tokens; null before a sign-in and after the end of the session. */
@@ -94,6 +97,7 @@ export function createCastellanClient(options: ClientOptions): CastellanClient {
     onboardingApi: createOnboardingApi(http),
     fourEyesApi: createFourEyesApi(http),
     accessApi: createAccessApi(http),
+    clientsApi: createClientsApi(http),
     http,
     get tokens() {
       return session.tokens;

@@ -1,0 +1,55 @@
+import { createHeaders, dataOf, versionHeaders } from './http.ts';
+import type { BodyOf, CreateOptions, Http, QueryOf, VersionedOptions } from './http.ts';
+
+/** Client records (S4-2, S4-19). All throw `ProblemError`. */
+export type ClientsApi = ReturnType<typeof createClientsApi>;
+
+export function createClientsApi(http: Http) {
+  return { ...recordApi(http) };
+}
+
+function recordApi(http: Http) {
+  return {
+    /** Client records, newest first or by name, with masked CPF. */
+    getClients: (query: QueryOf<'getClients'> = {}) => dataOf(http.GET('/api/v1/clients', { params: { query } })),
+
+    /** Client records by what must not stand in an address, such as a CPF. */
+    searchClients: (body: BodyOf<'searchClients'>) => dataOf(http.POST('/api/v1/clients/search', { body })),
+
+    /** One client record, a deleted one included. */
+    getClient: (client_id: string) => dataOf(http.GET('/api/v1/clients/{client_id}', { params: { path: { client_id } } })),
+
+    /** Creates a client record. The conflict of a number that is taken names the other client, and how to restore it (S4-20). */
+    createClient: (body: BodyOf<'createClient'>, options: CreateOptions = {}) =>
+      dataOf(http.POST('/api/v1/clients', { body, params: { header: createHeaders(options) } })),
+
+    /** Changes a client record; what is left out stays. */
+    updateClient: (client_id: string, body: BodyOf<'updateClient'>, options: VersionedOptions) =>
+      dataOf(
+        http.PUT('/api/v1/clients/{client_id}', {
+          body,
+          params: { path: { client_id }, header: versionHeaders(options) },
+        }),
+      ),
+
+    /** Deletes a client record; it keeps its number and can be restored. */
+    deleteClient: (client_id: string, options: VersionedOptions) =>
+      dataOf(
+        http.DELETE('/api/v1/clients/{client_id}', {
+          params: { path: { client_id }, header: versionHeaders(options) },
+        }),
+      ),
+
+    /** Restores a deleted client record. */
+    restoreClient: (client_id: string, options: VersionedOptions) =>
+      dataOf(
+        http.POST('/api/v1/clients/{client_id}/restore', {
+          params: { path: { client_id }, header: versionHeaders(options) },
+        }),
+      ),
+
+    /** The full CPF for this one answer; the reason is audited (S4-23). */
+    revealClientCpf: (client_id: string, body: BodyOf<'revealClientCpf'>) =>
+      dataOf(http.POST('/api/v1/clients/{client_id}/reveal', { body, params: { path: { client_id } } })),
+  };
+}
