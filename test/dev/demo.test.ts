@@ -46,11 +46,12 @@ function runDemo(url: string) {
   return runCommand(process.execPath, [demoPath], { timeoutMs: demoTimeoutMs, env });
 }
 
-it('walks from sign-in to an audited production change, a rollout that is taken back and an exchanged key', async () => {
+it('walks from sign-in to an audited production change, a revealed CPF, a rollout that is taken back and an exchanged key', async () => {
   const { ok, stdout, stderr } = await runDemo(app.url);
   expect({ ok, stderr }).toEqual({ ok: true, stderr: '' });
   expect(stdout).toMatch(/asks to switch it on, with a second factor[\s\S]*\/namespaces\/default\/workflows\/approval%2F/);
   expect(stdout).toMatch(/The workflow has made the change[\s\S]*reads the flag by OFREP[\s\S]*value +true/);
+  expect(stdout).toMatch(/CPF masked[\s\S]*CPF +\*{3}\.\d{3}\.\d{3}-\*{2}[\s\S]*for one answer[\s\S]*CPF +\d{3}\.\d{3}\.\d{3}-\d{2}\n +reason/);
   expect(stdout).toMatch(/watched by a guard[\s\S]*gives everybody the version before[\s\S]*rollout +restored[\s\S]*runs +version 1/);
   expect(stdout).toMatch(/exchanged the key[\s\S]*old key +key_[0-9a-f]+, answered with 401/);
   expect(stdout).toMatch(/verifies offline[\s\S]*result +valid/);
