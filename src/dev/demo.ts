@@ -4,7 +4,7 @@ import { approve, waitForExecution } from './demo/demo-approval.ts';
 import { proveByAudit } from './demo/demo-audit.ts';
 import { prove, say, signIn } from './demo/demo-caller.ts';
 import type { Caller } from './demo/demo-caller.ts';
-import { showClient } from './demo/demo-client.ts';
+import { eraseClient, showClient } from './demo/demo-client.ts';
 import { startDemoCompany } from './demo/demo-company.ts';
 import { showRollout } from './demo/demo-rollout.ts';
 import { showRotation } from './demo/demo-rotation.ts';
@@ -41,7 +41,7 @@ async function showRunningStack(): Promise<void> {
   await waitForExecution(requester, wanted.approval.id);
   const operator = await signInSample('provider@agentmitra.com');
   await readAsApplication(operator, wanted.enabled);
-  await showClient(requester);
+  await eraseClient(apiUrl, requester, approver, await showClient(requester));
   const company = await startDemoCompany();
   try {
     await showRollout(requester, approver, company);

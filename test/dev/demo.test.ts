@@ -46,12 +46,13 @@ function runDemo(url: string) {
   return runCommand(process.execPath, [demoPath], { timeoutMs: demoTimeoutMs, env });
 }
 
-it('walks from sign-in to an audited production change, a revealed CPF, a rollout that is taken back and an exchanged key', async () => {
+it('walks from sign-in to an audited production change, a CPF that is revealed and erased, a rollout that is taken back and an exchanged key', async () => {
   const { ok, stdout, stderr } = await runDemo(app.url);
   expect({ ok, stderr }).toEqual({ ok: true, stderr: '' });
   expect(stdout).toMatch(/asks to switch it on, with a second factor[\s\S]*\/namespaces\/default\/workflows\/approval%2F/);
   expect(stdout).toMatch(/The workflow has made the change[\s\S]*reads the flag by OFREP[\s\S]*value +true/);
   expect(stdout).toMatch(/CPF masked[\s\S]*CPF +\*{3}\.\d{3}\.\d{3}-\*{2}[\s\S]*for one answer[\s\S]*CPF +\d{3}\.\d{3}\.\d{3}-\d{2}\n +reason/);
+  expect(stdout).toMatch(/asks to be erased[\s\S]*The workflow has made the change[\s\S]*nothing is left but the id[\s\S]*CPF +none/);
   expect(stdout).toMatch(/watched by a guard[\s\S]*gives everybody the version before[\s\S]*rollout +restored[\s\S]*runs +version 1/);
   expect(stdout).toMatch(/exchanged the key[\s\S]*old key +key_[0-9a-f]+, answered with 401/);
   expect(stdout).toMatch(/verifies offline[\s\S]*result +valid/);
