@@ -57,6 +57,8 @@ export class Migration20261201110000_clients extends Migration {
       'create index clients_kind_created_idx on clients (tenant_id, kind, created_at desc, id desc) where deleted_at is null',
       'create index clients_creator_idx on clients (tenant_id, created_by, created_at desc, id desc) where deleted_at is null',
       'create index clients_name_idx on clients (tenant_id, sort_name, id) where deleted_at is null',
+      'create index clients_kind_name_idx on clients (tenant_id, kind, sort_name, id) where deleted_at is null',
+      'create index clients_deleted_name_idx on clients (tenant_id, sort_name, id) where deleted_at is not null',
       'create index clients_deleted_idx on clients (tenant_id, created_at desc, id desc) where deleted_at is not null',
       'create index clients_birth_date_idx on clients (tenant_id, birth_date, sort_name)',
       'create index clients_email_idx on clients (tenant_id, email) where email is not null',
@@ -72,19 +74,23 @@ export class Migration20261201110000_clients extends Migration {
 
       `create table client_name_words (
         tenant_id uuid not null,
+        is_deleted boolean not null,
         word text collate "C" not null,
         name text collate "C" not null,
         client_id uuid not null,
-        constraint client_name_words_pkey primary key (tenant_id, word, name, client_id),
+        kind text not null,
+        constraint client_name_words_pkey primary key (tenant_id, is_deleted, word, name, client_id),
         constraint client_name_words_client_fk foreign key (tenant_id, client_id) references clients (tenant_id, id) on delete cascade
       )`,
       'create index client_name_words_client_idx on client_name_words (tenant_id, client_id)',
+      `create index client_name_words_company_idx on client_name_words (tenant_id, is_deleted, word, name, client_id)
+        where kind = 'company'`,
       ...tenantTable('client_name_words'),
       ...clientFunctions.slice(4),
       `create trigger write_words after insert on clients referencing new table as new_rows
         for each statement execute function write_client_words()`,
-      `create trigger rewrite_words after update of name, erased_at on clients
-        for each row when (old.name <> new.name or old.erased_at is distinct from new.erased_at) execute function write_client_words()`,
+      `create trigger rewrite_words after update of name, erased_at, deleted_at on clients
+        for each row when ((old.name, old.erased_at, old.deleted_at) is distinct from (new.name, new.erased_at, new.deleted_at)) execute function write_client_words()`,
 
       ...clientSignatures.flatMap((signature) => [
         `revoke all on function ${signature} from public`,

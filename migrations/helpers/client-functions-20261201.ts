@@ -55,18 +55,18 @@ export const clientFunctions = [
       select coalesce(array_agg(distinct word), '{}') from regexp_split_to_table(public.folded(value), ' ') word where word <> ''
     $$`,
 
-  // The words of a name are written by whatever writes the name.
+  // The words of a name are written by whatever writes the name, or deletes and restores its client.
   `create function write_client_words() returns trigger language plpgsql set search_path = ''
     as $$
     begin
       if tg_op = 'UPDATE' then
         delete from public.client_name_words w where w.tenant_id = new.tenant_id and w.client_id = new.id;
-        insert into public.client_name_words (tenant_id, word, name, client_id)
-          select new.tenant_id, word, new.sort_name, new.id from unnest(public.name_words(new.name)) word
+        insert into public.client_name_words (tenant_id, is_deleted, word, name, client_id, kind)
+          select new.tenant_id, new.deleted_at is not null, word, new.sort_name, new.id, new.kind from unnest(public.name_words(new.name)) word
           where new.erased_at is null;
       else
-        insert into public.client_name_words (tenant_id, word, name, client_id)
-          select n.tenant_id, word, n.sort_name, n.id
+        insert into public.client_name_words (tenant_id, is_deleted, word, name, client_id, kind)
+          select n.tenant_id, n.deleted_at is not null, word, n.sort_name, n.id, n.kind
           from new_rows n cross join lateral unnest(public.name_words(n.name)) word
           where n.erased_at is null;
       end if;

@@ -53,9 +53,11 @@ export const ClientNameWordEntity = defineEntity({
   policies: tenantPolicies,
   properties: {
     tenant_id: tenantId.primary(),
+    is_deleted: p.boolean().primary(),
     word: p.text().primary(),
     /** The whole folded name: the order of hits, and what further words are looked for in. */
     name: p.text().primary(),
     client_id: p.uuid().primary(),
+    kind: p.text().$type<ClientKind>(),
   },
 });

@@ -5,13 +5,13 @@ import { kysely } from '../../entities/kysely-schema.ts';
 const countedHits = 1_000;
 
 /**
- * The folded words of a search, each with how many names have a word that begins with it. Names and searches are folded by the one
+ * The folded words of a search, each with how many names have a word that begins with it, among the clients that are deleted or the others. Names and searches are folded by the one
  * function of the database.
  */
-export function wordHits(text: string) {
+export function wordHits(text: string, isDeleted: boolean) {
   const hits = sql<{ word: string; hits: number }>`
     select s.word, (select count(*)::int from (
-      select from client_name_words w where w.word >= s.word collate "C" and w.word < (s.word || ${sql.lit('\u{10ffff}')}) collate "C"
+      select from client_name_words w where w.is_deleted = ${isDeleted} and w.word >= s.word collate "C" and w.word < (s.word || ${sql.lit('\u{10ffff}')}) collate "C"
       limit ${countedHits}) counted) as hits
     from unnest(name_words(${text})) as s (word)`;
   return { compile: () => hits.compile(kysely) };

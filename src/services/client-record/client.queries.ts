@@ -44,11 +44,10 @@ export const countedAtMost = 10_000;
 /** Masked in the database, so that a full number never reaches this process for a list or a detail. */
 export const shownCpf = sql<string | null>`'***.' || substr(c.cpf, 4, 3) || '.' || substr(c.cpf, 7, 3) || '-**'`;
 
-function matches(filter: ClientFilter): RawBuilder<boolean> {
-  const { kind, state = 'active', created_by, created_from, created_to, cpf, cnpj, email, phone_number, birth_date } = filter;
-  const conditions = [
-    state === 'active' ? sql`c.deleted_at is null` : sql`c.deleted_at is not null`,
-    ...(kind === undefined ? [] : [sql`c.kind = ${kind}`]),
+/** The conditions on a row `c` that a search by words does not have itself. */
+function furtherConditions(filter: ClientFilter): RawBuilder<unknown>[] {
+  const { created_by, created_from, created_to, cpf, cnpj, email, phone_number, birth_date } = filter;
+  return [
     ...(created_by === undefined ? [] : [sql`c.created_by = ${created_by}::uuid`]),
     ...(created_from === undefined ? [] : [sql`c.created_at >= ${created_from}::timestamptz`]),
     ...(created_to === undefined ? [] : [sql`c.created_at < ${created_to}::timestamptz`]),
@@ -58,7 +57,20 @@ function matches(filter: ClientFilter): RawBuilder<boolean> {
     ...(phone_number === undefined ? [] : [sql`c.phone_number = ${phone_number}`]),
     ...(birth_date === undefined ? [] : [sql`c.birth_date = ${birth_date}::date`]),
   ];
-  return sql<boolean>`(${sql.join(conditions, sql` and `)})`;
+}
+
+/** The condition on a row `c`. Kind and state are literals, so that a plan knows which index fits. */
+function matches(filter: ClientFilter): RawBuilder<boolean> {
+  const { kind, state = 'active' } = filter;
+  return and([
+    state === 'active' ? sql`c.deleted_at is null` : sql`c.deleted_at is not null`,
+    ...(kind === undefined ? [] : [sql`c.kind = ${sql.lit(kind)}`]),
+    ...furtherConditions(filter),
+  ]);
+}
+
+function and(conditions: readonly RawBuilder<unknown>[]): RawBuilder<boolean> {
+  return conditions.length === 0 ? sql<boolean>`true` : sql<boolean>`(${sql.join(conditions, sql` and `)})`;
 }
 
 /** Clients as they are shown, with the name of who made them; `c` is the row of `clients`. */
@@ -86,7 +98,7 @@ const searchPosition = z.tuple([z.string().max(300), z.guid()]);
  */
 export async function listClients(db: ReadSource, scope: ReadScope, listing: ClientListing) {
   const { limit, count = false } = listing;
-  const words = listing.q === undefined ? undefined : rarestFirst(await read(db, scope, wordHits(listing.q)));
+  const words = listing.q === undefined ? undefined : rarestFirst(await read(db, scope, wordHits(listing.q, listing.state === 'deleted')));
   const rows = await read(db, scope, pageQuery(listing, words));
   const body = toPage(rows, limit, positionOf, ({ position: _position, ...row }) => row);
   return count ? { ...body, total: await countClients(db, scope, listing, words) } : body;
@@ -103,8 +115,9 @@ async function countClients(db: ReadSource, scope: ReadScope, filter: ClientFilt
 /** A row of any clients that match, to be counted. */
 function matching(filter: ClientFilter, words: readonly string[] | undefined): RawBuilder<unknown> {
   if (words === undefined) return sql`select from clients c where ${matches(filter)}`;
+  if (furtherConditions(filter).length === 0) return sql`select from client_name_words w where ${hasWords(words, filter)}`;
   return sql`select from client_name_words w join clients c on c.tenant_id = w.tenant_id and c.id = w.client_id
-    where ${hasWords(words)} and ${matches(filter)}`;
+    where ${hasWords(words, filter)} and ${and(furtherConditions(filter))}`;
 }
 
 /** Above every text that begins with a word, in the order of bytes. */
@@ -114,11 +127,12 @@ const behindAll = sql.lit('\u{10ffff}');
  * The condition of the words on a row `w`: it is found by the rarest, looked for in an index, and has the others in its name. A client
  * two of whose words begin with the first is found once.
  */
-function hasWords([first, ...others]: readonly string[]): RawBuilder<boolean> {
+function hasWords([first, ...others]: readonly string[], { kind, state }: ClientFilter): RawBuilder<boolean> {
   if (first === undefined) return sql<boolean>`false`;
   const isFirst = (word: RawBuilder<unknown>) => sql<boolean>`${word} >= ${first} and ${word} < ${first} || ${behindAll}`;
   const inName = others.map((other) => sql` and position(' ' || ${other} in ' ' || w.name) > 0`);
-  return sql<boolean>`(${isFirst(sql`w.word`)} ${sql.join(inName, sql``)}
+  const ofKind = kind === undefined ? sql`` : sql`and w.kind = ${sql.lit(kind)}`;
+  return sql<boolean>`(w.is_deleted = ${sql.lit(state === 'deleted')} ${ofKind} and ${isFirst(sql`w.word`)} ${sql.join(inName, sql``)}
     and w.word = (select min(t.word) from string_to_table(w.name, ' ') as t (word) where ${isFirst(sql`t.word`)}))`;
 }
 
@@ -126,13 +140,14 @@ const positionOf = ({ position, id }: { readonly position: string; readonly id: 
 
 /** The query of a page; `position` says where in its order a row stands. */
 function pageQuery({ limit, cursor, sort = 'newest', ...filter }: ClientListing, words: readonly string[] | undefined) {
-  const list = clientsQuery().where(matches(filter)).limit(limit + 1);
   if (words !== undefined) {
     const after = parseCursor(cursor, searchPosition);
     const [word, name] = after === null ? [] : wordPosition(after[0]);
-    const found = list
+    const found = clientsQuery()
+      .where(and(furtherConditions(filter)))
+      .limit(limit + 1)
       .innerJoin('client_name_words as w', (join) => join.onRef('w.client_id', '=', 'c.id').onRef('w.tenant_id', '=', 'c.tenant_id'))
-      .where(hasWords(words))
+      .where(hasWords(words, filter))
       .$if(after !== null, (page) => page.where(sql<boolean>`(w.word, w.name, w.client_id) > (${word}, ${name}, ${after?.[1]}::uuid)`))
       .orderBy('w.word')
       .orderBy('w.name')
@@ -140,6 +155,7 @@ function pageQuery({ limit, cursor, sort = 'newest', ...filter }: ClientListing,
       .select(sql<string>`w.word || ' ' || w.name`.as('position'));
     return found;
   }
+  const list = clientsQuery().where(matches(filter)).limit(limit + 1);
   if (sort === 'name') {
     const after = parseCursor(cursor, namePosition);
     const byName = list
