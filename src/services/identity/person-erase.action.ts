@@ -1,12 +1,11 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { reasonText, uuid } from '../../platform/value-schemas.ts';
-import { personKeyEvent } from '../../platform/audit/audit-person-keys.ts';
-import { jsonb } from '../../platform/database/jsonb.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { nextVersion } from '../../platform/row-version.ts';
 import { noPendingAddress } from './pending-address.service.ts';
+import { clearOwnText, erasePersonTraces, erasedAt } from './person-traces.service.ts';
 import { defineAction } from '../actions/action.ts';
 import { subjectName } from '../actions/subject-names.queries.ts';
 
@@ -54,10 +53,8 @@ export const personErase = defineAction({
     const { person_id, kind } = payload;
     if (kind === 'user') await clearUser(tx, person_id);
     else await clearContact(tx, person_id);
-    await destroyKey(tx, person_id);
-    const requests_erased = await eraseApprovalTexts(tx, person_id);
-    if (authority.kind === 'approval') await clearOwnText(tx, authority.approval_id);
-    tx.invalidate({ kind: personKeyEvent, key: `${tx.actor.tenant_id}/${person_id}` });
+    const requests_erased = await erasePersonTraces(tx, person_id);
+    await clearOwnText(tx, authority, 'Permanently erase a deleted person.');
     tx.audit({
       event: 'person.erase',
       action: 'delete',
@@ -75,15 +72,6 @@ export const personErase = defineAction({
   undo: () => null,
 });
 
-/** The request for the erasure is still open, and its text names the person. */
-async function clearOwnText(tx: Tx, approvalId: string): Promise<void> {
-  await tx.sql
-    .updateTable('admin_approvals')
-    .set({ description: 'Permanently erase a deleted person.', changes: jsonb([]) })
-    .where('id', '=', approvalId)
-    .execute();
-}
-
 /** @throws Problem 404, or `resource.conflict` for a person who is not deleted yet or is erased already. */
 async function assertDeleted(tx: Tx, { person_id, kind }: Payload): Promise<void> {
   const person =
@@ -97,14 +85,8 @@ async function assertDeleted(tx: Tx, { person_id, kind }: Payload): Promise<void
       detail: `Delete the ${kind} first; only a deleted one can be erased.`,
     });
   }
-  const key = await tx.sql
-    .selectFrom('audit_person_keys')
-    .where('person_id', '=', person_id)
-    .select('destroyed_at')
-    .executeTakeFirst();
-  if (key?.destroyed_at != null) {
-    throw new Problem({ code: 'resource.conflict', detail: `The ${kind} was erased at ${key.destroyed_at}.` });
-  }
+  const erased = await erasedAt(tx, person_id);
+  if (erased !== null) throw new Problem({ code: 'resource.conflict', detail: `The ${kind} was erased at ${erased}.` });
 }
 
 /** What a name is replaced by; an address is replaced by one in `.invalid`, which reaches nobody (RFC 2606). */
@@ -149,26 +131,5 @@ async function clearContact(tx: Tx, id: string): Promise<void> {
       updated_at: sql<string>`now()`,
     })
     .where('id', '=', id)
-    .execute();
-}
-
-/**
- * Removes payload and reasons of the closed approval requests that name the person; their digests stay. Pending requests
- * keep them, the one for this erasure among them.
- *
- * @returns how many requests.
- */
-async function eraseApprovalTexts(tx: Tx, personId: string): Promise<number> {
-  const { rows } = await sql<{ erased: number }>`select erase_approval_texts(${personId}::uuid) as erased`.execute(tx.sql);
-  return rows[0]?.erased ?? 0;
-}
-
-/** Also for a person without a key, so that none is made later. */
-async function destroyKey(tx: Tx, personId: string): Promise<void> {
-  const destroyed = { key_ciphertext: null, destroyed_at: sql<string>`now()`, destroyed_by: tx.actor.user_id };
-  await tx.sql
-    .insertInto('audit_person_keys')
-    .values({ tenant_id: tx.actor.tenant_id, person_id: personId, ...destroyed })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'person_id']).doUpdateSet(destroyed))
     .execute();
 }
