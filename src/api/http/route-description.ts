@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Permission } from '../../domain/identity/permissions.ts';
 import type { EnvironmentName } from '../../domain/shared/environment.ts';
 import type { ProblemCode } from '../../domain/shared/problem-codes.ts';
+import type { ReadScope } from '../../platform/database/read.ts';
 import type { SignInDeps } from '../../platform/process-deps.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
@@ -22,8 +23,13 @@ export interface PolicyGate<Params, Query, Body> {
   readonly environment?: (input: Input<Params, Query, Body>) => EnvironmentName;
   /** The payload that approvers see and that is executed, in the action's own schema. */
   readonly payload: (input: Input<Params, Query, Body>, context: { ifMatch: string | null }) => unknown;
-  /** Adds what is slow to make, such as the hash of a password, before a request for approval is opened. */
-  readonly complete?: (deps: Pick<SignInDeps, 'keyring' | 'passwords'>, payload: unknown, input: Input<Params, Query, Body>) => Promise<unknown>;
+  /** Adds what is slow to make, such as the hash of a password, or has to be looked up, before a request for approval is opened. */
+  readonly complete?: (
+    deps: Pick<SignInDeps, 'db' | 'keyring' | 'passwords'>,
+    payload: unknown,
+    input: Input<Params, Query, Body>,
+    scope: ReadScope,
+  ) => Promise<unknown>;
 }
 
 /**

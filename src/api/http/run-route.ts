@@ -237,10 +237,10 @@ async function rehearse(request: Request, gate: GateLevel): Promise<void> {
 /** What approvers see and what is executed. */
 async function gatedPayload(
   gate: PolicyGate<Record<string, string>, Record<string, unknown>, unknown>,
-  { deps, input, ctx }: Request,
+  { deps, actor, input, ctx }: Request,
 ): Promise<unknown> {
   const payload = gate.payload(input, { ifMatch: ctx.state.info.ifMatch });
-  return gate.complete === undefined ? payload : gate.complete(deps, payload, input);
+  return gate.complete === undefined ? payload : gate.complete(deps, payload, input, actor);
 }
 
 interface Call extends Request {
