@@ -7,6 +7,7 @@ import { createAuditCheckpointActivities } from './audit/audit-checkpoint.activi
 import { createAuditRetentionActivities } from './audit/audit-retention.activities.ts';
 import { createAuditVerificationActivities } from './audit/audit-verification.activities.ts';
 import { createAuditWitnessActivities } from './audit/audit-witness.activities.ts';
+import { createClientDataRequestActivities } from './client-record/client-data-request.activities.ts';
 import { createConfigRolloutActivities } from './config/config-rollout.activities.ts';
 import { createAlertActivities } from './health/alert.activities.ts';
 import { createHealthActivities } from './health/health.activities.ts';
@@ -32,6 +33,7 @@ export function createActivities(deps: ActivityDeps) {
     ...createAuditRetentionActivities(deps),
     ...createAuditVerificationActivities(deps),
     ...createAuditWitnessActivities(deps),
+    ...createClientDataRequestActivities(deps),
     ...createConfigRolloutActivities(deps),
     ...createAlertActivities(deps),
     ...createHealthActivities(deps),

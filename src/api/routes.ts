@@ -2,7 +2,7 @@ import type { Route } from './http/route.ts';
 import { gatePolicyRoutes, breakGlassReviewRoutes, approvalRoutes } from './approval/index.ts';
 import { assignmentBatchRoutes, assignmentRoutes, campaignRoutes, contactRoutes } from './assignment/index.ts';
 import { auditRetentionRoutes, auditRoutes } from './audit/index.ts';
-import { clientRoutes } from './client-record/index.ts';
+import { clientDataRequestRoutes, clientRoutes } from './client-record/index.ts';
 import { configAdminRoutes, configRoutes, deploymentRoutes } from './config/index.ts';
 import { featureFlagRoutes, ofrepRoutes } from './flag/index.ts';
 import { alertRoutes, dashboardRoutes, systemHealthRoutes } from './health/index.ts';
@@ -90,6 +90,7 @@ export const routes: readonly Route[] = [
   ...assignmentRoutes,
   ...assignmentBatchRoutes,
   ...clientRoutes,
+  ...clientDataRequestRoutes,
   ...activityRoutes,
   ...goalRoutes,
   ...scoreRoutes,

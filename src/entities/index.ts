@@ -51,6 +51,7 @@ import {
   UserContactAssignmentEntity,
 } from './assignment/assignment.entity.ts';
 import { ClientEntity, ClientNameWordEntity } from './client-record/client.entity.ts';
+import { ClientDataRequestEntity, ClientSettingsEntity } from './client-record/client-data-request.entity.ts';
 import { CampaignEntity } from './assignment/campaign.entity.ts';
 import { ContactEntity } from './assignment/contact.entity.ts';
 import { GatePolicyEntity } from './approval/gate-policy.entity.ts';
@@ -93,6 +94,8 @@ import { QueueEntity, QueueEventEntity } from './queue/queue.entity.ts';
 export const entitiesByTable = {
   clients: ClientEntity,
   client_name_words: ClientNameWordEntity,
+  client_data_requests: ClientDataRequestEntity,
+  client_settings: ClientSettingsEntity,
   tenants: TenantEntity,
   users: UserEntity,
   user_status_history: UserStatusHistoryEntity,

@@ -23,5 +23,6 @@ export { nudgeRoundWorkflow, nudgeSchedulesWorkflow } from './tracker/nudge-roun
 export { queueBulkRetryWorkflow } from './queue/queue-bulk-retry.workflow.ts';
 export { queueCleanWorkflow } from './queue/queue-clean.workflow.ts';
 export { queuePauseWorkflow } from './queue/queue-pause.workflow.ts';
+export { clientDataRequestWorkflow } from './client-record/client-data-request.workflow.ts';
 export { onboardingLinkWorkflow } from './onboarding/onboarding-link.workflow.ts';
 export { onboardingSweepWorkflow } from './onboarding/onboarding-sweep.workflow.ts';

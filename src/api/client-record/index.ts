@@ -1,1 +1,2 @@
 export { clientRoutes } from './client.routes.ts';
+export { clientDataRequestRoutes } from './client-data-request.routes.ts';

@@ -38,6 +38,8 @@ export const notificationEvents = {
   'alert.resolved': 'A measurement is back in order',
   'alert.silence-lapsed': 'A silence of alerts has run out',
   'alert.watch-stopped': 'Measuring or evaluating has stopped',
+  'client.request-due': 'A request of a client about their data is to be answered soon',
+  'client.request-overdue': 'A request of a client about their data was not answered in time',
   'notification.test': 'Test of a channel',
 } as const satisfies Record<string, string>;
 

@@ -3,6 +3,7 @@ import { registerActions } from './known-actions.ts';
 import { assignmentRemoveCampaign } from '../assignment/assignment-remove-campaign.action.ts';
 import { assignmentRemoveContact } from '../assignment/assignment-remove-contact.action.ts';
 import { campaignDelete } from '../assignment/campaign/campaign-delete.action.ts';
+import { clientFulfilRequest } from '../client-record/data-request/client-fulfil-request.action.ts';
 import { configApply } from '../config/config-apply.action.ts';
 import { configRollback } from '../config/config-rollback.action.ts';
 import { contactDelete } from '../assignment/contact-delete.action.ts';
@@ -54,6 +55,7 @@ export const actions: readonly Action[] = [
   userUnlinkIdentity,
   userResetFactor,
   personErase,
+  clientFulfilRequest,
   assignmentRemoveCampaign,
   assignmentRemoveContact,
   campaignDelete,

@@ -5,6 +5,7 @@ import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 /** What approvers know a thing by, instead of its id. */
 const named = {
   campaign: (id: string) => kysely.selectFrom('campaigns').where('id', '=', id).select('name'),
+  client: (id: string) => kysely.selectFrom('clients').where('id', '=', id).select('name'),
   contact: (id: string) => kysely.selectFrom('contacts').where('id', '=', id).select('name'),
   integration: (id: string) => kysely.selectFrom('admin_integrations').where('id', '=', id).select('name'),
   user: (id: string) => kysely.selectFrom('users').where('id', '=', id).select('full_name as name'),

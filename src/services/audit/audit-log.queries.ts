@@ -79,6 +79,23 @@ export async function listEntries(
   return openRows(deps, chainId, await read(deps.db, chainScope(chainId), page));
 }
 
+/** All entries about some things of one type, oldest first, with the values that can be opened. */
+export async function entriesAbout(deps: Deps, chainId: string, resource_type: string, resourceIds: readonly string[]) {
+  const entries = kysely
+    .selectFrom('audit_logs')
+    .where('chain_id', '=', chainId)
+    .where('resource_type', '=', resource_type)
+    .where('resource_id', 'in', resourceIds)
+    .orderBy('seq')
+    .select(['id', 'occurred_at', 'event', 'outcome', 'old_values', 'new_values'])
+    .select([
+      sql<string | null>`private::text`.as('private'),
+      sql<Actor['kind']>`entry #>> '{actor,kind}'`.as('actor_kind'),
+      sql<string[]>`array(select json_array_elements_text(entry #> '{actor,roles}'))`.as('roles'),
+    ]);
+  return openRows(deps, chainId, await read(deps.db, chainScope(chainId), entries));
+}
+
 /** One entry with the texts that are hashed and all that is kept of it. @throws Problem `resource.not-found` */
 export async function findEntry(deps: Deps, chainId: string, id: string) {
   const entry = kysely

@@ -12,6 +12,7 @@ import { refreshApproval } from '../approval/approval.client.ts';
 import { putBatchStart, sendBatchCancellation, startAssignmentBatch } from '../assignment/assignment-batch.client.ts';
 import type { BatchStart } from '../assignment/assignment-batch.client.ts';
 import { sendQueueWake } from '../assignment/assignment-drain.client.ts';
+import { sendDataRequestChanged } from '../client-record/data-request/client-data-request.client.ts';
 import { refreshRollout } from '../config/config-rollout.client.ts';
 import { finishTakeBack, sendNaming } from '../identity/administrator-naming/administrator-naming.service.ts';
 import { followDeactivation } from '../identity/offboarding.service.ts';
@@ -52,6 +53,8 @@ const starters: Readonly<Record<string, (deps: Deps, start: WorkflowStart, isRep
     unlessEnded(
       cancelBulkRetry({ temporal }, tenant_id, { queue_id: idIn(input, 'queue_id'), bulk_id: z.string().optional().parse(input['bulk_id']) }),
     ),
+  'client-data-request': ({ temporal }, { tenant_id, input }) =>
+    sendDataRequestChanged({ temporal }, { tenant_id, request_id: idIn(input, 'request_id') }),
   'onboarding-link': ({ temporal }, { tenant_id, input }) =>
     sendOnboardingChanged({ temporal }, { tenant_id, link_id: idIn(input, 'link_id') }),
   'queue-wake': ({ temporal }, { tenant_id, input }) => sendQueueWake({ temporal }, tenant_id, idIn(input, 'campaign_id')),
@@ -112,6 +115,7 @@ export function followAssignmentBatch(deps: Deps, tx: Tx, batch: BatchStart): vo
 interface Telling {
   'assignment-batch-cancel': { batch_id: string };
   'bulk-retry-cancel': { queue_id: string; bulk_id: string };
+  'client-data-request': { request_id: string };
   'onboarding-link': { link_id: string };
   'queue-wake': { campaign_id: string };
   'rotation-retry': { integration_id: string };
