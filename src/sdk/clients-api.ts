@@ -51,5 +51,55 @@ function recordApi(http: Http) {
     /** The full CPF for this one answer; the reason is audited (S4-23). */
     revealClientCpf: (client_id: string, body: BodyOf<'revealClientCpf'>) =>
       dataOf(http.POST('/api/v1/clients/{client_id}/reveal', { body, params: { path: { client_id } } })),
+import { createHeaders, dataOf, outcomeOf, streamOf, versionHeaders } from './http.ts';
+import type { BodyOf, CreateOptions, Http, QueryOf, VersionedOptions } from './http.ts';
+
+/** Client records. All throw `ProblemError`. */
+export type ClientsApi = ReturnType<typeof createClientsApi>;
+
+const dataRequest = '/api/v1/client-data-requests/{request_id}';
+
+export function createClientsApi(http: Http) {
+  return {
+    // Requests of clients about their data.
+
+    /** Writes down that a client asks what is held of them, or to be erased. */
+    openDataRequest: (client_id: string, body: BodyOf<'createClientDataRequest'>, options: CreateOptions = {}) =>
+      dataOf(
+        http.POST('/api/v1/clients/{client_id}/data-requests', {
+          body,
+          params: { path: { client_id }, header: createHeaders(options) },
+        }),
+      ),
+
+    /** Requests, the first to fall due first. */
+    getDataRequests: (query: QueryOf<'getClientDataRequests'> = {}) =>
+      dataOf(http.GET('/api/v1/client-data-requests', { params: { query } })),
+
+    /** One request, with the contact and the prospect that an erasure would leave. */
+    getDataRequest: (request_id: string) => dataOf(http.GET(dataRequest, { params: { path: { request_id } } })),
+
+    /** Asks for the approval to fulfil a request. */
+    fulfilDataRequest: (request_id: string, options: CreateOptions = {}) =>
+      outcomeOf(http.POST(`${dataRequest}/fulfil`, { params: { path: { request_id }, header: createHeaders(options) } })),
+
+    /** Refuses a request with a reason. */
+    refuseDataRequest: (request_id: string, body: BodyOf<'refuseClientDataRequest'>, options: CreateOptions = {}) =>
+      dataOf(http.POST(`${dataRequest}/refuse`, { body, params: { path: { request_id }, header: createHeaders(options) } })),
+
+    /** Closes a request that the client has taken back. */
+    withdrawDataRequest: (request_id: string, options: CreateOptions = {}) =>
+      dataOf(http.POST(`${dataRequest}/withdraw`, { params: { path: { request_id }, header: createHeaders(options) } })),
+
+    /** Everything that is held of a client, for an access request that was approved. */
+    downloadData: (request_id: string, query: QueryOf<'downloadClientData'> = {}) =>
+      streamOf(http.GET(`${dataRequest}/file`, { params: { path: { request_id }, query }, parseAs: 'stream' })),
+
+    /** How long requests may take, and when to remind. */
+    getSettings: () => dataOf(http.GET('/api/v1/client-settings')),
+
+    /** Replaces the settings; `version` 0 where nothing was written. */
+    replaceSettings: (body: BodyOf<'updateClientSettings'>, options: VersionedOptions) =>
+      dataOf(http.PUT('/api/v1/client-settings', { body, params: { header: versionHeaders(options) } })),
   };
 }

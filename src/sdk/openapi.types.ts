@@ -1292,26 +1292,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/agent-permissions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Module permissions of all users
-         * @description Newest first; with the state `expiring` or `expired` by their ends, the last one first.
-         */
-        get: operations["getAllAgentPermissions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/users/{id}/agent-permissions": {
         parameters: {
             query?: never;
@@ -1344,23 +1324,6 @@ export interface paths {
         post?: never;
         /** Remove the permissions of a user in a module */
         delete: operations["deleteAgentPermission"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{id}/agent-permissions/{agent}/extend": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Let the permissions of a user in a module end later, or never; expired ones are in force again */
-        post: operations["extendAgentPermission"];
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3086,6 +3049,161 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/client-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How long requests of clients about their data may take, and when to remind
+         * @description Version 0 while the tenant has written nothing and the defaults of the product apply: fifteen days (LGPD art. 19).
+         */
+        get: operations["getClientSettings"];
+        /**
+         * Replace the settings for requests of clients
+         * @description Requests that are there keep the due date and the reminders that they were opened with.
+         */
+        put: operations["updateClientSettings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clients/{client_id}/data-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write down that a client asks what is held of them, or to be erased
+         * @description Its due date follows from the settings. A client has at most one open request of each kind.
+         */
+        post: operations["createClientDataRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/client-data-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Requests of clients about their data, the first to fall due first
+         * @description Each reading of a page is one audit entry with the number of requests shown.
+         */
+        get: operations["getClientDataRequests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/client-data-requests/{request_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One request, with the contact and the prospect that an erasure would leave */
+        get: operations["getClientDataRequest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/client-data-requests/{request_id}/fulfil": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for the approval to fulfil a request
+         * @description When it is approved, what is held can be downloaded for seven days, or the client is erased for good. A contact or prospect that the client is linked to is a record of its own and stays: the request shows both.
+         */
+        post: operations["fulfilClientDataRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/client-data-requests/{request_id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refuse a request, with the reason that the client is given */
+        post: operations["refuseClientDataRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/client-data-requests/{request_id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Close a request that the client has taken back */
+        post: operations["withdrawClientDataRequest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/client-data-requests/{request_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Everything that is held of a client, for an access request that was approved
+         * @description Made for this answer and stored nowhere: the record with its full CPF, contact and prospect, requests, and the history with the roles of staff instead of their names. `html` is one page for people. Each download is audited.
+         */
+        get: operations["downloadClientData"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/master-admin/activities": {
         parameters: {
             query?: never;
@@ -4792,10 +4910,6 @@ export interface components {
             /** @default null */
             expires_at?: string | null;
         };
-        AgentPermissionExtension: {
-            /** @description Later than the present end, and in the future; null takes the end away */
-            expires_at: string | null;
-        };
         TenantUpdate: {
             name?: string;
             country?: string;
@@ -5388,6 +5502,26 @@ export interface components {
             address?: components["schemas"]["ClientAddress"] | null;
         };
         ClientReveal: {
+            reason: string;
+        };
+        ClientSettingsUpdate: {
+            /** @description Days that the tenant has to answer a request */
+            data_request_days: number;
+            /** @description How many days before the due date those who answer are reminded */
+            reminder_days: number[];
+        };
+        ClientDataRequestCreation: {
+            /** @enum {string} */
+            kind: "access" | "erasure";
+            /**
+             * Format: date
+             * @description Default: today in the time zone of the tenant; the days of the law count from it
+             */
+            received_on?: string;
+            /** @description How the client asked and was identified; cleared with an erasure */
+            note?: string | null;
+        };
+        ClientDataRequestRefusal: {
             reason: string;
         };
         AdminActivityCreate: {
@@ -6220,30 +6354,6 @@ export interface components {
                 changed_by: string | null;
                 approval_id: string | null;
             }[];
-        };
-        ListedAgentPermission: {
-            /** Format: uuid */
-            id: string;
-            /** Format: uuid */
-            user_id: string;
-            /** @enum {string} */
-            agent_name: "client_management" | "pdf_processing" | "reports_analysis" | "audio_recording";
-            can_create: boolean;
-            can_read: boolean;
-            can_update: boolean;
-            can_delete: boolean;
-            granted_by: string | null;
-            expires_at: string | null;
-            /** @description As of now; an expired permission grants nothing */
-            is_expired: boolean;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
-            version: number;
-            user_name: string;
-            /** @description null when nobody is known */
-            granted_by_name: string | null;
         };
         AgentPermission: {
             /** Format: uuid */
@@ -7880,6 +7990,111 @@ export interface components {
             cpf: string;
             /** @description As 000.000.000-00 */
             written: string;
+        };
+        ClientSettings: {
+            /** @description Days that the tenant has to answer a request */
+            data_request_days: number;
+            /** @description How many days before the due date those who answer are reminded */
+            reminder_days: number[];
+            /** @description 0 while the defaults of the product apply */
+            version: number;
+            updated_at: string | null;
+        };
+        ClientDataRequestDetail: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            client_id: string;
+            client_name: string;
+            /** @enum {string} */
+            kind: "access" | "erasure";
+            /** @enum {string} */
+            status: "open" | "fulfilled" | "refused" | "withdrawn";
+            /** Format: date */
+            received_on: string;
+            /**
+             * Format: date
+             * @description Of the settings at the time it was opened
+             */
+            due_on: string;
+            /** @description Until the due date, in the time zone of the tenant; negative when it is over, null when closed */
+            days_left: number | null;
+            /** @description Open past its due date */
+            is_overdue: boolean;
+            /** @description How many days before the due date those who answer are reminded */
+            reminder_days: number[];
+            note: string | null;
+            refusal_reason: string | null;
+            created_by: string | null;
+            created_by_name: string | null;
+            /** @description The approved request by which it was fulfilled */
+            approval_id: string | null;
+            fulfilled_at: string | null;
+            /** @description Until when the file can be downloaded: 7 days */
+            available_until: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            version: number;
+            /** @description The approval that is under way */
+            open_approval_id: string | null;
+            /** @description The contact that the client is linked to: a record of its own, which an erasure does not touch */
+            contact: {
+                /** Format: uuid */
+                id: string;
+                name: string;
+                deleted_at: string | null;
+            } | null;
+            /** @description The prospect that the client is linked to: likewise */
+            prospect: {
+                id: number;
+                name: string;
+                deleted_at: string | null;
+            } | null;
+        };
+        ClientDataRequestPage: {
+            items: components["schemas"]["ClientDataRequest"][];
+            /** @description Send as `cursor` to get the next page; null on the last page */
+            next_cursor: string | null;
+        };
+        ClientDataRequest: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            client_id: string;
+            client_name: string;
+            /** @enum {string} */
+            kind: "access" | "erasure";
+            /** @enum {string} */
+            status: "open" | "fulfilled" | "refused" | "withdrawn";
+            /** Format: date */
+            received_on: string;
+            /**
+             * Format: date
+             * @description Of the settings at the time it was opened
+             */
+            due_on: string;
+            /** @description Until the due date, in the time zone of the tenant; negative when it is over, null when closed */
+            days_left: number | null;
+            /** @description Open past its due date */
+            is_overdue: boolean;
+            /** @description How many days before the due date those who answer are reminded */
+            reminder_days: number[];
+            note: string | null;
+            refusal_reason: string | null;
+            created_by: string | null;
+            created_by_name: string | null;
+            /** @description The approved request by which it was fulfilled */
+            approval_id: string | null;
+            fulfilled_at: string | null;
+            /** @description Until when the file can be downloaded: 7 days */
+            available_until: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            version: number;
         };
         AdminActivityResponse: {
             id: number;
@@ -12616,7 +12831,7 @@ export interface operations {
                     /** Format: uri */
                     url: string;
                     /** @description Events sent to this channel; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "module-permission.expiring" | "module-permission.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "client.request-due" | "client.request-overdue" | "notification.test")[];
                 } | {
                     /** @constant */
                     kind: "email";
@@ -12624,7 +12839,7 @@ export interface operations {
                     /** Format: email */
                     email: string;
                     /** @description Events sent to this channel; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "module-permission.expiring" | "module-permission.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "client.request-due" | "client.request-overdue" | "notification.test")[];
                 };
             };
         };
@@ -12908,7 +13123,7 @@ export interface operations {
                     /** @description As it was shown, or null for an e-mail channel, leaves it */
                     url?: string | null;
                     /** @description Events sent to this channel; `*` for all */
-                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "module-permission.expiring" | "module-permission.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
+                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "client.request-due" | "client.request-overdue" | "notification.test")[];
                     is_enabled?: boolean;
                 };
             };
@@ -17903,84 +18118,6 @@ export interface operations {
             };
         };
     };
-    getAllAgentPermissions: {
-        parameters: {
-            query?: {
-                /** @description Number of items, 1 to 100 */
-                limit?: number;
-                /** @description `next_cursor` of the previous page */
-                cursor?: string;
-                agent_name?: "client_management" | "pdf_processing" | "reports_analysis" | "audio_recording";
-                user_id?: string;
-                /** @description `active`: in force, including `expiring`: those of them that end within three days; `expired`: no longer */
-                state?: "active" | "expiring" | "expired";
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["ListedAgentPermission"][];
-                        /** @description Send as `cursor` to get the next page; null on the last page */
-                        next_cursor: string | null;
-                    };
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     getAgentPermissions: {
         parameters: {
             query?: never;
@@ -18097,7 +18234,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own`, `role.grant-exceeds-own` */
+            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18289,7 +18426,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own`, `role.grant-exceeds-own` */
+            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18452,148 +18589,6 @@ export interface operations {
             };
             /** @description `idempotency.key-reused` */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    extendAgentPermission: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description Repeats get the first response */
-                "Idempotency-Key"?: string;
-                /** @description ETag of the version that was read */
-                "If-Match": string;
-                /** @description Proof of the second factor */
-                "X-MFA-Token"?: string;
-            };
-            path: {
-                id: string;
-                agent: "client_management" | "pdf_processing" | "reports_analysis" | "audio_recording";
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AgentPermissionExtension"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AgentPermission"];
-                };
-            };
-            /** @description `request.malformed`, `idempotency.key-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own`, `role.grant-exceeds-own` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.in-progress` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.version-mismatch` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.too-large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.unsupported-media-type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid`, `idempotency.key-reused` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.version-required` */
-            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -31520,6 +31515,881 @@ export interface operations {
             };
             /** @description `request.unsupported-media-type` */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClientSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientSettings"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateClientSettings: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description ETag of the version that was read */
+                "If-Match": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientSettingsUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientSettings"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-mismatch` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-required` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createClientDataRequest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                client_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientDataRequestCreation"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientDataRequestDetail"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict`, `client.request-open` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClientDataRequests: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                status?: "open" | "fulfilled" | "refused" | "withdrawn";
+                kind?: "access" | "erasure";
+                client_id?: string;
+                /** @description Due before this day */
+                due_before?: string;
+                /** @description Open past the due date, or not */
+                overdue?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientDataRequestPage"];
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClientDataRequest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientDataRequestDetail"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fulfilClientDataRequest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted: an approval request was opened */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
+            /** @description Done; nothing to show */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden`, `mfa.required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict`, `client.request-closed` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refuseClientDataRequest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientDataRequestRefusal"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientDataRequestDetail"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `client.request-closed` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdrawClientDataRequest: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientDataRequestDetail"];
+                };
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `client.request-closed` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    downloadClientData: {
+        parameters: {
+            query?: {
+                format?: "json" | "html";
+            };
+            header?: never;
+            path: {
+                request_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Everything that is held */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                    "text/html": string;
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `client.data-not-approved` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `client.data-gone` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
