@@ -110,6 +110,10 @@ const ungated: Readonly<Record<string, string>> = {
   retryKeyRotation: 'it tries at once what was decided already and would be tried anyway',
   receiveIntegrationMessage: 'the signature is the proof; its sender has no account',
   extendOnboardingLink: 'it gives time within ninety days and takes nothing away',
+  createClientDataRequest: 'it writes down what a client asks; answering takes an approval',
+  refuseClientDataRequest: 'it gives nothing out and erases nothing; the client can ask again',
+  withdrawClientDataRequest: 'it gives nothing out and erases nothing; the client can ask again',
+  updateClientSettings: 'it sets days for requests that are opened later',
   updateOnboardingSettings: 'it bounds links that are made later and takes nothing from those that are there',
 };
 

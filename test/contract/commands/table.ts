@@ -1,6 +1,7 @@
 import { assignmentLines, onboardingLines } from './assignment.lines.ts';
 import { clientRecordLines } from './client-record.lines.ts';
 import { changeLines } from './change.lines.ts';
+import { clientRequestLines } from './client-request.lines.ts';
 import type { CommandLine } from './command-line.ts';
 import { healthLines, integrationLines, notificationLines, queueLines } from './operation.lines.ts';
 import { peopleLines } from './people.lines.ts';
@@ -16,6 +17,7 @@ export const commandTable: readonly CommandLine[] = [
   ...healthLines,
   ...assignmentLines,
   ...onboardingLines,
+  ...clientRequestLines,
   ...trackerLines,
   ...clientRecordLines,
 ];

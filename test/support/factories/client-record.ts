@@ -4,7 +4,7 @@ import type { ClientKind } from '../../../src/domain/client-record/client.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { cpfOf, isCpf } from '../document-numbers.ts';
 import { insertRow } from './row-insertion.ts';
-import type { Columns, NewRow, Row, Target } from './row-insertion.ts';
+import type { Columns, Given, NewRow, Row, Target } from './row-insertion.ts';
 
 /** A valid CPF, drawn. */
 export function someCpf(): string {
@@ -26,4 +26,15 @@ const draw = seededDraw(randomInt(2 ** 32));
 /** A client as an office writes them down (S4-11): name, number, birth date and, mostly, ways to reach them. */
 export function newRealisticClient(columns: Columns<'clients'> = {}, kind: ClientKind = 'person'): NewRow<'clients'> {
   return { tenant_id: defaultTenantId, ...realisticClient(draw, kind), ...columns };
+/** An open request of a client about their data. */
+export function createClientDataRequest(target: Target, columns: Given<'client_data_requests', 'client_id'>): Promise<Row<'client_data_requests'>> {
+  return insertRow(target, 'client_data_requests', {
+    id: randomUUID(),
+    tenant_id: defaultTenantId,
+    kind: 'access',
+    received_on: '2026-11-20',
+    due_on: '2026-12-05',
+    reminder_days: [5, 1],
+    ...columns,
+  });
 }
