@@ -5,7 +5,7 @@ import type { DataRequestKind, DataRequestStatus } from '../../../domain/client-
 import { kysely } from '../../../entities/kysely-schema.ts';
 import { parseCursor, timeOrDay, toPage } from '../../../platform/database/keyset-page.ts';
 import type { Page } from '../../../platform/database/keyset-page.ts';
-import { read, readAll } from '../../../platform/database/read.ts';
+import { read } from '../../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
 import { notFound } from '../../../platform/problem.ts';
 import { payloadDigest } from '../../../platform/security/digest.ts';
@@ -93,22 +93,24 @@ export function fulfilDigest(payload: FulfilPayload): string {
  * @throws Problem 404.
  */
 export async function showDataRequest(db: ReadSource, scope: ReadScope, id: string) {
-  const request = await loadDataRequest(db, scope, id);
-  const client = kysely.selectFrom('clients').where('id', '=', request.client_id);
-  const [contacts, prospects, approvals] = await readAll(db, scope, [
-    kysely.selectFrom('contacts').where('id', '=', client.select('contact_id')).select(['id', 'name', 'deleted_at']),
-    kysely.selectFrom('admin_prospects').where('id', '=', client.select('prospect_id')).select(['id', 'name', 'deleted_at']),
-    kysely
-      .selectFrom('admin_approvals')
-      .where('digest', '=', fulfilDigest({ request_id: id, client_id: request.client_id, kind: request.kind }))
-      .where('closed_at', 'is', null)
-      .select('id'),
-  ] as const);
+  const query = requestsQuery()
+    .leftJoin('contacts as k', (join) => join.onRef('k.tenant_id', '=', 'c.tenant_id').onRef('k.id', '=', 'c.contact_id'))
+    .leftJoin('admin_prospects as p', (join) => join.onRef('p.tenant_id', '=', 'c.tenant_id').onRef('p.id', '=', 'c.prospect_id'))
+    .where('r.id', '=', id)
+    .select(['k.id as k_id', 'k.name as k_name', 'k.deleted_at as k_deleted_at'])
+    .select(['p.id as p_id', 'p.name as p_name', 'p.deleted_at as p_deleted_at'])
+    .select(
+      sql<string | null>`(
+        select a.id from admin_approvals a join admin_approval_payloads l on l.tenant_id = a.tenant_id and l.digest = a.digest
+        where a.action = ${fulfilAction} and a.closed_at is null and l.payload ->> 'request_id' = r.id::text limit 1)`.as('open_approval_id'),
+    );
+  const [found] = await read(db, scope, query);
+  if (found === undefined) throw notFound('request');
+  const { k_id, k_name, k_deleted_at, p_id, p_name, p_deleted_at, ...request } = found;
   return {
     ...request,
-    open_approval_id: approvals[0]?.id ?? null,
-    contact: contacts[0] ?? null,
-    prospect: prospects[0] ?? null,
+    contact: k_id === null ? null : { id: k_id, name: k_name, deleted_at: k_deleted_at },
+    prospect: p_id === null ? null : { id: p_id, name: p_name, deleted_at: p_deleted_at },
   };
 }
 

@@ -1,13 +1,12 @@
 import type { DataRequestKind } from '../../../domain/client-record/data-request.ts';
 import { dueDay } from '../../../domain/client-record/data-request-times.ts';
 import { ClientDataRequestEntity } from '../../../entities/client-record/client-data-request.entity.ts';
-import { ClientEntity } from '../../../entities/client-record/client.entity.ts';
-import { lockOne } from '../../../platform/database/entity-row.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { invalidInput } from '../../../platform/input-issues.ts';
 import { Problem } from '../../../platform/problem.ts';
 import { clientRules } from '../client.service.ts';
 import { lockOpenDataRequest } from './client-data-request.repository.ts';
+import { lockHeldClient } from './client-erase.service.ts';
 import { loadClientSettings } from './client-settings.service.ts';
 
 /** What staff write down when a client asks. */
@@ -29,15 +28,7 @@ export interface NewDataRequest {
  */
 export async function openDataRequest(tx: Tx, clientId: string, { kind, received_on, note = null }: NewDataRequest, nowMs: number): Promise<string> {
   // Under the client's lock, so that two requests do not open side by side, nor one beside an erasure.
-  const client = await lockOne(tx, ClientEntity, { id: clientId }, 'client');
-  if (client.erased_at != null) throw new Problem({ code: 'resource.conflict', detail: 'The client was erased; nothing is held any more.' });
-  if (client.merged_into_id != null) {
-    throw new Problem({
-      code: 'resource.conflict',
-      detail: 'The client was merged into another one, whose requests cover it.',
-      members: { existing: { client_id: client.merged_into_id } },
-    });
-  }
+  await lockHeldClient(tx, clientId);
   const { today } = await clientRules(tx, nowMs);
   const receivedOn = received_on ?? today;
   if (receivedOn > today) throw invalidInput([{ pointer: '/received_on', detail: `must not be after today, ${today}` }]);

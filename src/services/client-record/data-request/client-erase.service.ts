@@ -24,10 +24,21 @@ export interface ClientErasure {
   readonly approvals_erased: number;
 }
 
-/** @throws Problem 404, `resource.conflict` for a client that was erased. */
-export async function assertErasable(tx: Tx, clientId: string): Promise<void> {
+/**
+ * Locks a client whose data can be shown or erased.
+ *
+ * @throws Problem 404, `resource.conflict` for one that was erased, or merged: what was held of it is in the other one, whose requests
+ *   cover both.
+ */
+export async function lockHeldClient(tx: Tx, clientId: string) {
   const client = await lockOne(tx, ClientEntity, { id: clientId }, 'client');
   if (client.erased_at != null) throw new Problem({ code: 'resource.conflict', detail: `The client was erased at ${client.erased_at}.` });
+  if (client.merged_into_id == null) return client;
+  throw new Problem({
+    code: 'resource.conflict',
+    detail: 'The client was merged into another one, whose requests cover it.',
+    members: { existing: { client_id: client.merged_into_id } },
+  });
 }
 
 /**
@@ -37,10 +48,10 @@ export async function assertErasable(tx: Tx, clientId: string): Promise<void> {
  * stay.
  *
  * @param answeredBy the request that the erasure answers; it stays open for its caller.
- * @throws Problem as {@link assertErasable}.
+ * @throws Problem as {@link lockHeldClient}.
  */
 export async function eraseClient(tx: Tx, clientId: string, answeredBy: string): Promise<ClientErasure> {
-  await assertErasable(tx, clientId);
+  await lockHeldClient(tx, clientId);
   const client_ids = (await read(tx, tx.actor, clientIds(clientId))).map(({ id }) => id);
   const clients = await tx.em.find(ClientEntity, { id: { $in: client_ids } });
   const erased_at = now();

@@ -12,7 +12,7 @@ import { sendDataRequestChanged } from './client-data-request.client.ts';
 import { fulfilAction } from './client-data-request.queries.ts';
 import type { FulfilPayload } from './client-data-request.queries.ts';
 import { lockOpenDataRequest } from './client-data-request.repository.ts';
-import { assertErasable, eraseClient } from './client-erase.service.ts';
+import { lockHeldClient, eraseClient } from './client-erase.service.ts';
 
 /** The client is named, so that an erasure finds the approvals that speak of it. */
 const payload = z.strictObject({ request_id: uuid, client_id: uuid, kind: z.enum(dataRequestKinds) });
@@ -76,7 +76,7 @@ export const clientFulfilRequest = defineAction({
 /** @throws Problem 404, `client.request-closed`, `resource.conflict` where the payload says something else than the request. */
 async function lockFulfillable(tx: Tx, { request_id, client_id, kind }: FulfilPayload) {
   // The client first, as everywhere: who locks both never waits for who has one of them.
-  await assertErasable(tx, client_id);
+  await lockHeldClient(tx, client_id);
   const request = await lockOpenDataRequest(tx, request_id);
   if (request.client_id === client_id && request.kind === kind) return request;
   throw new Problem({ code: 'resource.conflict', detail: 'The request is about another client, or of another kind.' });
