@@ -1,11 +1,11 @@
-import { createHeaders, dataOf, versionHeaders } from './http.ts';
+import { createHeaders, dataOf, outcomeOf, streamOf, versionHeaders } from './http.ts';
 import type { BodyOf, CreateOptions, Http, QueryOf, VersionedOptions } from './http.ts';
 
 /** Client records (S4-2, S4-19). All throw `ProblemError`. */
 export type ClientsApi = ReturnType<typeof createClientsApi>;
 
 export function createClientsApi(http: Http) {
-  return { ...recordApi(http) };
+  return { ...recordApi(http), ...dataRequestApi(http) };
 }
 
 function recordApi(http: Http) {
@@ -51,18 +51,14 @@ function recordApi(http: Http) {
     /** The full CPF for this one answer; the reason is audited (S4-23). */
     revealClientCpf: (client_id: string, body: BodyOf<'revealClientCpf'>) =>
       dataOf(http.POST('/api/v1/clients/{client_id}/reveal', { body, params: { path: { client_id } } })),
-import { createHeaders, dataOf, outcomeOf, streamOf, versionHeaders } from './http.ts';
-import type { BodyOf, CreateOptions, Http, QueryOf, VersionedOptions } from './http.ts';
-
-/** Client records. All throw `ProblemError`. */
-export type ClientsApi = ReturnType<typeof createClientsApi>;
+  };
+}
 
 const dataRequest = '/api/v1/client-data-requests/{request_id}';
 
-export function createClientsApi(http: Http) {
+/** Requests of clients about their data. */
+function dataRequestApi(http: Http) {
   return {
-    // Requests of clients about their data.
-
     /** Writes down that a client asks what is held of them, or to be erased. */
     openDataRequest: (client_id: string, body: BodyOf<'createClientDataRequest'>, options: CreateOptions = {}) =>
       dataOf(

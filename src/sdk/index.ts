@@ -1,7 +1,6 @@
 export { createCastellanClient } from './client.ts';
 export type { CastellanClient, ClientOptions } from './client.ts';
 export type { AccessApi } from './access-api.ts';
-export type { ClientsApi } from './clients-api.ts';
 export type { AdminApi } from './admin-api.ts';
 export type { AssignmentApi } from './assignment-api.ts';
 export type { OnboardingApi } from './onboarding-api.ts';

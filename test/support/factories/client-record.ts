@@ -26,6 +26,8 @@ const draw = seededDraw(randomInt(2 ** 32));
 /** A client as an office writes them down (S4-11): name, number, birth date and, mostly, ways to reach them. */
 export function newRealisticClient(columns: Columns<'clients'> = {}, kind: ClientKind = 'person'): NewRow<'clients'> {
   return { tenant_id: defaultTenantId, ...realisticClient(draw, kind), ...columns };
+}
+
 /** An open request of a client about their data. */
 export function createClientDataRequest(target: Target, columns: Given<'client_data_requests', 'client_id'>): Promise<Row<'client_data_requests'>> {
   return insertRow(target, 'client_data_requests', {

@@ -2,7 +2,6 @@ import type { HasDatabase } from '../superuser.ts';
 import { withSuperuser } from '../superuser.ts';
 import { createApproval, createApprovalPayload, createApprovalPolicy, createBreakGlassReview } from './approval.ts';
 import { createAssignmentBatch, createCampaign, createCampaignMember, createContact } from './assignment.ts';
-import { createClientRecord } from './client-record.ts';
 import { createClientDataRequest, createClientRecord } from './client-record.ts';
 import { createConfigProposal, createConfigVersion, createDeployment, createEnvironmentConfig } from './config.ts';
 import { createFlag } from './flag.ts';
@@ -42,7 +41,6 @@ export async function createOneOfEach(app: HasDatabase, user_id: string): Promis
     const campaign = await createCampaign(db, { created_by: user_id });
     await createCampaignMember(db, { campaign_id: campaign.id, user_id });
     await createContact(db, { created_by: user_id });
-    await createClientRecord(db, { created_by: user_id });
     await createAssignmentBatch(db, { from_user_id: user_id });
     const client = await createClientRecord(db, { created_by: user_id });
     await createClientDataRequest(db, { client_id: client.id, created_by: user_id });
