@@ -47,6 +47,7 @@ import { Migration20261130164000_campaign_permissions } from './20261130164000_c
 import { Migration20261201100000_module_permission_ends } from './20261201100000_module_permission_ends.ts';
 import { Migration20261201110000_clients } from './20261201110000_clients.ts';
 import { Migration20261201130000_client_data_requests } from './20261201130000_client_data_requests.ts';
+import { Migration20261201140000_client_merges } from './20261201140000_client_merges.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -99,4 +100,5 @@ export const migrationsList = [
   { name: '20261201100000_module_permission_ends', class: Migration20261201100000_module_permission_ends },
   { name: '20261201110000_clients', class: Migration20261201110000_clients },
   { name: '20261201130000_client_data_requests', class: Migration20261201130000_client_data_requests },
+  { name: '20261201140000_client_merges', class: Migration20261201140000_client_merges },
 ];

@@ -52,6 +52,7 @@ import {
 } from './assignment/assignment.entity.ts';
 import { ClientEntity, ClientNameWordEntity } from './client-record/client.entity.ts';
 import { ClientDataRequestEntity, ClientSettingsEntity } from './client-record/client-data-request.entity.ts';
+import { ClientMergeEntity } from './client-record/client-merge.entity.ts';
 import { CampaignEntity } from './assignment/campaign.entity.ts';
 import { ContactEntity } from './assignment/contact.entity.ts';
 import { GatePolicyEntity } from './approval/gate-policy.entity.ts';
@@ -96,6 +97,7 @@ export const entitiesByTable = {
   client_name_words: ClientNameWordEntity,
   client_data_requests: ClientDataRequestEntity,
   client_settings: ClientSettingsEntity,
+  client_merges: ClientMergeEntity,
   tenants: TenantEntity,
   users: UserEntity,
   user_status_history: UserStatusHistoryEntity,

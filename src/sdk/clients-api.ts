@@ -97,5 +97,43 @@ function dataRequestApi(http: Http) {
     /** Replaces the settings; `version` 0 where nothing was written. */
     replaceSettings: (body: BodyOf<'updateClientSettings'>, options: VersionedOptions) =>
       dataOf(http.PUT('/api/v1/client-settings', { body, params: { header: versionHeaders(options) } })),
+import { createHeaders, dataOf, versionHeaders } from './http.ts';
+import type { BodyOf, CreateOptions, Http, QueryOf, VersionedOptions } from './http.ts';
+
+/** Client records. All throw `ProblemError`. */
+export type ClientsApi = ReturnType<typeof createClientsApi>;
+
+const base = '/api/v1/clients';
+const merges = '/api/v1/client-merges';
+
+export function createClientsApi(http: Http) {
+  return {
+    /** Which clients somebody may be already, and by what (X-10). */
+    findDuplicates: (body: BodyOf<'findClientDuplicates'>) => dataOf(http.POST(`${base}/duplicates`, { body })),
+
+    /** Which other clients may be the same as a client. */
+    getDuplicates: (client_id: string) => dataOf(http.GET(`${base}/{client_id}/duplicates`, { params: { path: { client_id } } })),
+
+    /** Clients that have a value in common, group by group. */
+    getDuplicateGroups: (query: QueryOf<'getClientDuplicateGroups'>) => dataOf(http.GET(`${base}/duplicates`, { params: { query } })),
+
+    /** Merges another client into this one; the version is that of this one (X-10). */
+    merge: (client_id: string, body: BodyOf<'mergeClients'>, options: VersionedOptions) =>
+      dataOf(http.POST(`${base}/{client_id}/merge`, { body, params: { path: { client_id }, header: versionHeaders(options) } })),
+
+    /** Undoes a merge within thirty days. */
+    undoMerge: (merge_id: string, options: CreateOptions = {}) =>
+      dataOf(http.POST(`${merges}/{merge_id}/undo`, { params: { path: { merge_id }, header: createHeaders(options) } })),
+
+    /** Merges, newest first. */
+    getMerges: (query: QueryOf<'getClientMerges'> = {}) => dataOf(http.GET(merges, { params: { query } })),
+
+    /** Makes a client of a contact or of an own prospect (X-10). */
+    convert: (body: BodyOf<'convertToClient'>, options: CreateOptions = {}) =>
+      dataOf(http.POST(`${base}/convert`, { body, params: { header: createHeaders(options) } })),
+
+    /** What was done to a client and who has read it, newest first. */
+    getHistory: (client_id: string, query: QueryOf<'getClientHistory'> = {}) =>
+      dataOf(http.GET(`${base}/{client_id}/history`, { params: { path: { client_id }, query } })),
   };
 }

@@ -3,6 +3,7 @@ export type { CastellanClient, ClientOptions } from './client.ts';
 export type { AccessApi } from './access-api.ts';
 export type { AdminApi } from './admin-api.ts';
 export type { AssignmentApi } from './assignment-api.ts';
+export type { ClientsApi } from './clients-api.ts';
 export type { OnboardingApi } from './onboarding-api.ts';
 export type { ClientsApi } from './clients-api.ts';
 export type { Approval, ChangeOptions, CreateOptions, Outcome, VersionedOptions } from './http.ts';

@@ -2989,6 +2989,144 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/clients/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Clients that have a phone number, an e-mail address, or name and birth date in common, group by group
+         * @description Audited like the list. A cursor ends when the client that it names has got another value.
+         */
+        get: operations["getClientDuplicateGroups"];
+        put?: never;
+        /**
+         * Which clients somebody may be already, and by what (X-10)
+         * @description It changes nothing; the body keeps numbers out of the logs of servers on the way. Audited like the list.
+         */
+        post: operations["findClientDuplicates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clients/convert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a client of a contact or of an own prospect, which stays as it is (X-10)
+         * @description Name, e-mail and phone number are those of the source unless they are given. The right to see the contact is asked for besides that to create clients.
+         */
+        post: operations["convertToClient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clients/{client_id}/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which other clients may be the same as a client, and by what */
+        get: operations["getClientDuplicates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clients/{client_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge another client into this one; it can be undone for thirty days (X-10)
+         * @description The other client is deleted and keeps its numbers; what refers to it refers to this one from then on. If-Match names the version of this client, `merged_version` that of the other.
+         */
+        post: operations["mergeClients"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/clients/{client_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was done to a client and who has read it, newest first, with the clients that were merged into it
+         * @description From the audit; reading it is an entry itself. After an erasure the entries stay and their values are gone.
+         */
+        get: operations["getClientHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/client-merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Merges of clients, newest first */
+        get: operations["getClientMerges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/client-merges/{merge_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo a merge within thirty days: the merged client comes back
+         * @description What the client took goes back where nobody has changed it since. Later merges of the client are undone first.
+         */
+        post: operations["undoClientMerge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/clients": {
         parameters: {
             query?: never;
@@ -5430,6 +5568,89 @@ export interface components {
             /** @default null */
             to_user_id?: string | null;
         };
+        ClientDuplicateSearch: {
+            /** @description Compared with the birth date, without regard to case and accents */
+            name?: string;
+            /**
+             * Format: date
+             * @description Compared with the name
+             */
+            birth_date?: string;
+            /** Format: email */
+            email?: string;
+            phone_number?: string;
+            cpf?: string;
+            cnpj?: string;
+        };
+        ClientConversion: {
+            source: {
+                /** @constant */
+                type: "contact";
+                /** Format: uuid */
+                id: string;
+            } | {
+                /** @constant */
+                type: "prospect";
+                id: number;
+            };
+            /**
+             * @description A company has the name of the company of its source, where it has one
+             * @default person
+             * @enum {string}
+             */
+            kind?: "person" | "company";
+            name?: string;
+            /**
+             * @description Persons only; plain or masked
+             * @default null
+             */
+            cpf?: string | null;
+            /**
+             * @description Companies only; plain or masked, letters in any case
+             * @default null
+             */
+            cnpj?: string | null;
+            /**
+             * @description Persons only; from 1900-01-01 to today in the time zone of the tenant
+             * @default null
+             */
+            birth_date?: string | null;
+            email?: string | null;
+            /** @description E.164, such as +5511987654321 */
+            phone_number?: string | null;
+            /** @default null */
+            address?: components["schemas"]["ClientAddress"] | null;
+        };
+        ClientAddress: {
+            line1: string;
+            /** @default null */
+            line2?: string | null;
+            /** @default null */
+            city?: string | null;
+            /**
+             * @description State or province
+             * @default null
+             */
+            region?: string | null;
+            /** @default null */
+            postal_code?: string | null;
+            /** @default null */
+            country?: string | null;
+        };
+        ClientMerging: {
+            /**
+             * Format: uuid
+             * @description The client that is deleted by it
+             */
+            merged_id: string;
+            /** @description The version that the change is based on */
+            merged_version: number;
+            /**
+             * @description Fields in which the other value is the better one; those in which the client has nothing are filled in any case
+             * @default []
+             */
+            take?: ("name" | "birth_date" | "email" | "phone_number" | "address" | "contact_id" | "prospect_id")[];
+        };
         ClientCreation: {
             /**
              * @default person
@@ -5466,22 +5687,6 @@ export interface components {
              * @default null
              */
             contact_id?: string | null;
-        };
-        ClientAddress: {
-            line1: string;
-            /** @default null */
-            line2?: string | null;
-            /** @default null */
-            city?: string | null;
-            /**
-             * @description State or province
-             * @default null
-             */
-            region?: string | null;
-            /** @default null */
-            postal_code?: string | null;
-            /** @default null */
-            country?: string | null;
         };
         ClientSearch: {
             /** @default 20 */
@@ -8005,16 +8210,14 @@ export interface components {
                 would_wait: number;
             }[];
         };
-        ClientPage: {
-            items: components["schemas"]["Client"][];
-            /** @description Send as `cursor` to get the next page; null on the last page */
-            next_cursor: string | null;
-            /** @description Clients that match, on all pages; where `count` was asked for */
-            total?: {
-                count: number;
-                /** @description False where there are more than 10000 */
-                is_exact: boolean;
-            };
+        ClientDuplicates: {
+            /** @description The strongest first, deleted ones included */
+            matches: {
+                client: components["schemas"]["Client"];
+                matched_by: ("cpf" | "cnpj" | "email" | "phone_number" | "name_and_birth_date")[];
+            }[];
+            /** @description True where more than 50 match */
+            has_more: boolean;
         };
         Client: {
             /** Format: uuid */
@@ -8047,6 +8250,119 @@ export interface components {
             /** @description Not deleted */
             is_active: boolean;
             version: number;
+        };
+        ClientDuplicateGroupPage: {
+            items: components["schemas"]["ClientDuplicateGroup"][];
+            /** @description Send as `cursor` to get the next page; null on the last page */
+            next_cursor: string | null;
+        };
+        ClientDuplicateGroup: {
+            /** @description What they have in common; the name as the first of them has it */
+            shared: {
+                phone_number?: string | null;
+                email?: string | null;
+                name?: string | null;
+                birth_date?: string | null;
+            };
+            count: number;
+            /** @description The 10 oldest */
+            clients: components["schemas"]["Client"][];
+        };
+        ClientMergeResult: {
+            merge: components["schemas"]["ClientMerge"];
+            client: components["schemas"]["Client"];
+            merged: components["schemas"]["Client"];
+        };
+        ClientMerge: {
+            /** Format: uuid */
+            id: string;
+            /**
+             * Format: uuid
+             * @description The client that stays
+             */
+            client_id: string;
+            client_name: string;
+            /**
+             * Format: uuid
+             * @description The client that was deleted by it
+             */
+            merged_id: string;
+            merged_name: string;
+            taken_fields: ("name" | "birth_date" | "email" | "phone_number" | "address" | "contact_id" | "prospect_id")[];
+            /** @description The ids of what referred to the merged client, by kind */
+            moved: {
+                [key: string]: string[];
+            };
+            merged_by: string | null;
+            merged_by_name: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            undo_until: string;
+            /** @description In time, not undone, and neither client was erased; a later merge has to be undone first */
+            is_undoable: boolean;
+            undone_at: string | null;
+            undone_by: string | null;
+            undone_by_name: string | null;
+            version: number;
+        };
+        ClientHistoryPage: {
+            items: components["schemas"]["ClientHistoryEntry"][];
+            /** @description Send as `cursor` to get the next page; null on the last page */
+            next_cursor: string | null;
+        };
+        ClientHistoryEntry: {
+            /**
+             * Format: uuid
+             * @description Of the audit entry
+             */
+            id: string;
+            /** @description Its place in the chain */
+            seq: number;
+            /** Format: date-time */
+            occurred_at: string;
+            event: string;
+            /** @description The event in words */
+            title: string;
+            /** @enum {string} */
+            action: "create" | "read" | "update" | "delete" | "login" | "logout" | "permission_change";
+            resource_type: string;
+            /** @description The client, one that was merged into it, or the file that it came with */
+            resource_id: string | null;
+            /** @enum {string} */
+            outcome: "success" | "refused" | "failed";
+            /** @description Problem code of a refusal or failure */
+            reason: string | null;
+            user_id: string | null;
+            user_name: string | null;
+            /** @description As the audit keeps them: numbers are `[redacted]`, or `[redacted, changed]` */
+            changes: {
+                field: string;
+                before: unknown;
+                after: unknown;
+            }[];
+            /** @description What is no change, such as the reason of a reveal */
+            details: {
+                [key: string]: unknown;
+            };
+            /** @description Its values were erased with the client */
+            values_erased: boolean;
+        };
+        ClientMergePage: {
+            items: components["schemas"]["ClientMerge"][];
+            /** @description Send as `cursor` to get the next page; null on the last page */
+            next_cursor: string | null;
+        };
+        ClientPage: {
+            items: components["schemas"]["Client"][];
+            /** @description Send as `cursor` to get the next page; null on the last page */
+            next_cursor: string | null;
+            /** @description Clients that match, on all pages; where `count` was asked for */
+            total?: {
+                count: number;
+                /** @description False where there are more than 10000 */
+                is_exact: boolean;
+            };
         };
         RevealedCpf: {
             /** Format: uuid */
@@ -30959,6 +31275,770 @@ export interface operations {
                 };
             };
             /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClientDuplicateGroups: {
+        parameters: {
+            query: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                by: "phone_number" | "email" | "name_and_birth_date";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientDuplicateGroupPage"];
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    findClientDuplicates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientDuplicateSearch"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientDuplicates"];
+                };
+            };
+            /** @description `request.malformed` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    convertToClient: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientConversion"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Client"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `resource.conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClientDuplicates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                client_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientDuplicates"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mergeClients: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+                /** @description ETag of the version that was read */
+                "If-Match": string;
+            };
+            path: {
+                client_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClientMerging"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientMergeResult"];
+                };
+            };
+            /** @description `request.malformed`, `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `client.not-mergeable` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-mismatch` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `idempotency.key-reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.version-required` */
+            428: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClientHistory: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                /** @description At or after this time */
+                from?: string;
+                /** @description Before this time */
+                to?: string;
+                action?: "create" | "read" | "update" | "delete" | "login" | "logout" | "permission_change";
+            };
+            header?: never;
+            path: {
+                client_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientHistoryPage"];
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClientMerges: {
+        parameters: {
+            query?: {
+                /** @description Number of items, 1 to 100 */
+                limit?: number;
+                /** @description `next_cursor` of the previous page */
+                cursor?: string;
+                /** @description Either of the two */
+                client_id?: string;
+                undoable?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientMergePage"];
+                };
+            };
+            /** @description `request.cursor-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undoClientMerge: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Repeats get the first response */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                merge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientMergeResult"];
+                };
+            };
+            /** @description `idempotency.key-invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `resource.not-found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.in-progress`, `client.merge-not-undoable`, `client.merge-expired`, `client.merge-followed` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.key-reused` */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -114,6 +114,10 @@ const ungated: Readonly<Record<string, string>> = {
   refuseClientDataRequest: 'it gives nothing out and erases nothing; the client can ask again',
   withdrawClientDataRequest: 'it gives nothing out and erases nothing; the client can ask again',
   updateClientSettings: 'it sets days for requests that are opened later',
+  findClientDuplicates: 'it changes nothing; the body keeps numbers out of addresses',
+  mergeClients: 'business of every day; it can be undone for thirty days',
+  undoClientMerge: 'it brings back what a merge has deleted',
+  convertToClient: 'business of every day; it only adds',
   updateOnboardingSettings: 'it bounds links that are made later and takes nothing from those that are there',
 };
 

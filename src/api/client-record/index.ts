@@ -1,2 +1,3 @@
 export { clientRoutes } from './client.routes.ts';
 export { clientDataRequestRoutes } from './client-data-request.routes.ts';
+export { clientMergeRoutes } from './client-merge.routes.ts';

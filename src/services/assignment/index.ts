@@ -4,4 +4,4 @@ export { reassignFromDeactivated } from './assignment-batch.service.ts';
 export { wakeQueuesOfUser } from './assignment-queue.service.ts';
 export { joinCampaigns } from './campaign/campaign-pool.service.ts';
 export type { MemberSettings } from './campaign/campaign-pool.service.ts';
-export { decideAccess } from './resource-access.service.ts';
+export { assertAccess, assertAllowed, decideAccess } from './resource-access.service.ts';

@@ -94,6 +94,48 @@ export async function entriesAbout(deps: Deps, chainId: string, resource_type: s
       sql<string[]>`array(select json_array_elements_text(entry #> '{actor,roles}'))`.as('roles'),
     ]);
   return openRows(deps, chainId, await read(deps.db, chainScope(chainId), entries));
+/** Something that audit entries are about. */
+export interface AuditedResource {
+  readonly resource_type: string;
+  readonly resource_id: string;
+}
+
+/**
+ * A page of the entries about some resources with the values of these, newest first, with one row more than `limit`. Each resource
+ * is looked for by itself, so that the index gives its newest entries, however many there are of others.
+ *
+ * @returns rows with `values_erased` where they were about a person whose key is destroyed.
+ */
+export async function listEntriesAbout(
+  deps: Deps,
+  chainId: string,
+  resources: readonly AuditedResource[],
+  { before, limit, ...filters }: AuditFilters & { readonly before: number | null; readonly limit: number },
+) {
+  const entries = filteredEntriesQuery(chainId, filters)
+    .$call((q) => (before === null ? q : q.where('seq', '<', before)))
+    .where('resource_type', '=', sql.ref<string>('r.resource_type'))
+    .where('resource_id', '=', sql.ref<string>('r.resource_id'))
+    .orderBy('seq', 'desc')
+    .limit(limit + 1)
+    .select(['id', 'seq', 'entry', 'old_values', 'new_values', sql<string | null>`private::text`.as('private')]);
+  const [types, ids] = [resources.map((one) => one.resource_type), resources.map((one) => one.resource_id)];
+  const page = kysely
+    .selectFrom(sql<{ resource_type: string; resource_id: string }>`unnest(${types}::text[], ${ids}::text[])`.as<'r'>(sql`r (resource_type, resource_id)`))
+    .innerJoinLateral(entries.as('e'), (join) => join.onTrue())
+    .orderBy('e.seq', 'desc')
+    .limit(limit + 1)
+    .select(['e.id', 'e.seq', 'e.entry', 'e.old_values', 'e.new_values', 'e.private']);
+  const rows = await openRows(deps, chainId, await read(deps.db, chainScope(chainId), page));
+  return rows.map(({ entry, private: hidden, ...row }) => ({
+    ...row,
+    entry: entry as AuditRecord,
+    values_erased: row.old_values === null && row.new_values === null && hasSealedValues(hidden),
+  }));
+}
+
+function hasSealedValues(hidden: string | null): boolean {
+  return hidden !== null && ((JSON.parse(hidden) as AuditPrivate).sealed ?? []).some(({ holds }) => holds === 'values');
 }
 
 /** One entry with the texts that are hashed and all that is kept of it. @throws Problem `resource.not-found` */

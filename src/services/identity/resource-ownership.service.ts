@@ -1,4 +1,5 @@
 import type { Tx } from '../../platform/database/unit-of-work.ts';
+import { countClientsOf, transferClients } from '../client-record/index.ts';
 
 /** A kind of resource that must not be left without an owner when a person is deleted (S2-72, S4-28). */
 interface OwnedKind {
@@ -42,5 +43,7 @@ const serviceTokens: OwnedKind = {
   },
 };
 
+const clients: OwnedKind = { resource: 'client', count: countClientsOf, transfer: transferClients };
+
 /** Every kind. A feature whose resources need an owner adds its own here. */
-export const ownedKinds: readonly OwnedKind[] = [serviceTokens];
+export const ownedKinds: readonly OwnedKind[] = [serviceTokens, clients];

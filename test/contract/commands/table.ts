@@ -2,6 +2,7 @@ import { assignmentLines, onboardingLines } from './assignment.lines.ts';
 import { clientRecordLines } from './client-record.lines.ts';
 import { changeLines } from './change.lines.ts';
 import { clientRequestLines } from './client-request.lines.ts';
+import { clientMergeLines } from './client-merge.lines.ts';
 import type { CommandLine } from './command-line.ts';
 import { healthLines, integrationLines, notificationLines, queueLines } from './operation.lines.ts';
 import { peopleLines } from './people.lines.ts';
@@ -20,4 +21,5 @@ export const commandTable: readonly CommandLine[] = [
   ...clientRequestLines,
   ...trackerLines,
   ...clientRecordLines,
+  ...clientMergeLines,
 ];

@@ -3,6 +3,7 @@ import { realisticClient, seededDraw } from '../../../src/dev/realistic-clients.
 import type { ClientKind } from '../../../src/domain/client-record/client.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { cpfOf, isCpf } from '../document-numbers.ts';
+import { fromNow, hour } from './defaults.ts';
 import { insertRow } from './row-insertion.ts';
 import type { Columns, Given, NewRow, Row, Target } from './row-insertion.ts';
 
@@ -39,4 +40,10 @@ export function createClientDataRequest(target: Target, columns: Given<'client_d
     reminder_days: [5, 1],
     ...columns,
   });
+/** A client that was merged into another one, and the merge, which can be undone. */
+export async function createClientMerge(target: Target, columns: Columns<'client_merges'> = {}): Promise<Row<'client_merges'>> {
+  const client = await createClientRecord(target);
+  const merged = await createClientRecord(target, { merged_into_id: client.id, deleted_at: fromNow(0) });
+  const facts = { taken_fields: [], former_values: '{}', moved: '{}', undo_until: fromNow(30 * 24 * hour) };
+  return insertRow(target, 'client_merges', { tenant_id: defaultTenantId, client_id: client.id, merged_id: merged.id, ...facts, ...columns });
 }

@@ -3,6 +3,7 @@ import { withSuperuser } from '../superuser.ts';
 import { createApproval, createApprovalPayload, createApprovalPolicy, createBreakGlassReview } from './approval.ts';
 import { createAssignmentBatch, createCampaign, createCampaignMember, createContact } from './assignment.ts';
 import { createClientDataRequest, createClientRecord } from './client-record.ts';
+import { createClientMerge } from './client-record.ts';
 import { createConfigProposal, createConfigVersion, createDeployment, createEnvironmentConfig } from './config.ts';
 import { createFlag } from './flag.ts';
 import { createAlert, createAlertSilence, createAlertThreshold } from './health.ts';
@@ -41,6 +42,7 @@ export async function createOneOfEach(app: HasDatabase, user_id: string): Promis
     const campaign = await createCampaign(db, { created_by: user_id });
     await createCampaignMember(db, { campaign_id: campaign.id, user_id });
     await createContact(db, { created_by: user_id });
+    await createClientMerge(db, { merged_by: user_id });
     await createAssignmentBatch(db, { from_user_id: user_id });
     const client = await createClientRecord(db, { created_by: user_id });
     await createClientDataRequest(db, { client_id: client.id, created_by: user_id });
