@@ -32,6 +32,7 @@ beforeAll(async () => {
   there['user'] = person.user_id;
   there['role'] = await create('/admin/roles', { code: 'referring', name: 'Referring', permissions: [] });
   there['prospect'] = await create(`${tracker}/prospects`, { name: 'There' });
+  there['client'] = await create('/api/v1/clients', { name: 'There', birth_date: '1980-01-01' });
   there['meeting'] = await create(`${tracker}/meetings`, { title: 'Template', type: 'discovery' });
 });
 
@@ -71,6 +72,9 @@ const lines: Line[] = [
   { method: 'POST', path: '/api/admin/onboarding/create-link', body: { ...link, account: { roles: [{ role_id: nobody }] } }, field: '/account/roles/#/role_id', pointer: '/account/roles/0/role_id' },
   { method: 'POST', path: '/api/admin/onboarding/create-link', body: { ...link, account: { campaign_ids: [nobody] } }, field: '/account/campaign_ids/#', pointer: '/account/campaign_ids/0' },
   { method: 'POST', path: '/api/v1/clients', body: { name: 'New', birth_date: '1980-01-01', contact_id: nobody }, field: '/contact_id' },
+  { method: 'POST', path: '/api/v1/clients/{client}/merge', body: { merged_id: nobody, merged_version: 1 }, field: '/merged_id', headers: { 'if-match': '"1"' } },
+  { method: 'POST', path: '/api/v1/clients/convert', body: { source: { type: 'contact', id: nobody } }, field: '/source/id' },
+  { method: 'POST', path: '/api/v1/clients/convert', body: { source: { type: 'prospect', id: nothing } }, field: '/source/id' },
   { method: 'POST', path: `${tracker}/activities`, body: { ...activity, prospect_id: nothing }, field: '/prospect_id' },
   { method: 'POST', path: `${tracker}/meetings`, body: { ...meeting, prospect_id: nothing }, field: '/prospect_id' },
   { method: 'PUT', path: `${tracker}/meetings/{meeting}`, body: { prospect_id: nothing }, field: '/prospect_id' },
@@ -90,6 +94,7 @@ const others: Readonly<Record<string, string>> = {
   'POST /api/admin/campaigns/:campaign_id/auto-assign /contact_ids/#': 'Each contact has an outcome of its own.',
   'POST /api/admin/users/:user_id/assign-campaigns /campaign_ids/#': 'Each campaign has an outcome of its own.',
   'POST /api/admin/users/:user_id/assign-contacts /contact_ids/#': 'Each contact has an outcome of its own.',
+  'POST /api/v1/clients/search /created_by': 'A filter: nobody has made a client who is not there.',
   'PUT /admin/approval-policies /steps/#/users/#': 'A fault of the policy, which names the step.',
   'POST /admin/users/:id/confirm /acts/#': 'Acts that have changed since they were read: 409.',
   'POST /admin/users/confirm /accounts/#/acts/#': 'Acts that have changed since they were read: 409.',

@@ -92,12 +92,11 @@ const getClientDuplicates = route({
   params: clientParams,
   responses: { 200: duplicateMatches },
   problems: ['resource.not-found'],
-  handler: ({ actor, params, unitOfWork }) =>
-    unitOfWork(async (tx) => {
-      const found = await findDuplicatesOf(tx, actor, params.client_id);
-      auditList(tx, { items: found.matches }, { duplicates: true, client_id: params.client_id });
-      return found;
-    }),
+  handler: async ({ actor, deps, params, unitOfWork }) => {
+    const found = await findDuplicatesOf(deps.db, actor, params.client_id);
+    await unitOfWork(async (tx) => auditList(tx, { items: found.matches }, { duplicates: true, client_id: params.client_id }));
+    return found;
+  },
 });
 
 const mergeClients = route({

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { RawBuilder } from 'kysely';
 import { defaultTenantId } from '../../domain/shared/actor.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { platformChainId } from '../../domain/audit/audit-entry.ts';
@@ -101,15 +102,15 @@ export interface AuditedResource {
 }
 
 /**
- * A page of the entries about some resources with the values of these, newest first, with one row more than `limit`. Each resource
- * is looked for by itself, so that the index gives its newest entries, however many there are of others.
+ * A page of the entries about some resources with the values of these and who did it, newest first, with one row more than `limit`.
+ * Each resource is looked for by itself, so that the index gives its newest entries, however many there are of others. For
+ * {@link openEntriesAbout}.
  *
- * @returns rows with `values_erased` where they were about a person whose key is destroyed.
+ * @param resources a query of `resource_type` and `resource_id`, both texts.
  */
-export async function listEntriesAbout(
-  deps: Deps,
+export function entriesAboutQuery(
   chainId: string,
-  resources: readonly AuditedResource[],
+  resources: RawBuilder<unknown>,
   { before, limit, ...filters }: AuditFilters & { readonly before: number | null; readonly limit: number },
 ) {
   const entries = filteredEntriesQuery(chainId, filters)
@@ -118,16 +119,22 @@ export async function listEntriesAbout(
     .where('resource_id', '=', sql.ref<string>('r.resource_id'))
     .orderBy('seq', 'desc')
     .limit(limit + 1)
-    .select(['id', 'seq', 'entry', 'old_values', 'new_values', sql<string | null>`private::text`.as('private')]);
-  const [types, ids] = [resources.map((one) => one.resource_type), resources.map((one) => one.resource_id)];
-  const page = kysely
-    .selectFrom(sql<{ resource_type: string; resource_id: string }>`unnest(${types}::text[], ${ids}::text[])`.as<'r'>(sql`r (resource_type, resource_id)`))
+    .select(['id', 'seq', 'entry', 'old_values', 'new_values', 'user_id', sql<string | null>`private::text`.as('private')]);
+  return kysely
+    .selectFrom(sql<{ resource_type: string; resource_id: string }>`(${resources})`.as<'r'>(sql.ref('r')))
     .innerJoinLateral(entries.as('e'), (join) => join.onTrue())
+    .leftJoin('users as u', 'u.id', 'e.user_id')
     .orderBy('e.seq', 'desc')
     .limit(limit + 1)
-    .select(['e.id', 'e.seq', 'e.entry', 'e.old_values', 'e.new_values', 'e.private']);
-  const rows = await openRows(deps, chainId, await read(deps.db, chainScope(chainId), page));
-  return rows.map(({ entry, private: hidden, ...row }) => ({
+    .select(['e.id', 'e.seq', 'e.entry', 'e.old_values', 'e.new_values', 'e.private', 'u.full_name as user_name']);
+}
+
+type EntryAbout = Awaited<ReturnType<ReturnType<typeof entriesAboutQuery>['executeTakeFirstOrThrow']>>;
+
+/** Opens the values of {@link entriesAboutQuery}; `values_erased` where they were about a person whose key is destroyed. */
+export async function openEntriesAbout(deps: Deps, chainId: string, rows: readonly EntryAbout[]) {
+  const opened = await openRows(deps, chainId, rows);
+  return opened.map(({ entry, private: hidden, ...row }) => ({
     ...row,
     entry: entry as AuditRecord,
     values_erased: row.old_values === null && row.new_values === null && hasSealedValues(hidden),

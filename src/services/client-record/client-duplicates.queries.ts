@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
 import { kysely } from '../../entities/kysely-schema.ts';
-import { read } from '../../platform/database/read.ts';
+import { read, readAll } from '../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import { clientsQuery } from './client.queries.ts';
@@ -73,20 +73,22 @@ function matchesQuery(probe: RawBuilder<unknown>) {
     .limit(shownMatches + 1);
 }
 
-async function findMatches(db: ReadSource, scope: ReadScope, probe: RawBuilder<unknown>) {
-  const rows = await read(db, scope, matchesQuery(probe));
+type Matched = Awaited<ReturnType<ReturnType<typeof matchesQuery>['executeTakeFirstOrThrow']>>;
+
+function presentMatches(rows: readonly Matched[]) {
   const matches = rows.slice(0, shownMatches).map(({ matched_by, ...client }) => ({ client, matched_by }));
   return { matches, has_more: rows.length > shownMatches };
 }
 
 /** The clients that somebody may be, deleted ones included. */
-export function findDuplicates(db: ReadSource, scope: ReadScope, probe: DuplicateProbe) {
-  return findMatches(db, scope, probed(probe));
+export async function findDuplicates(db: ReadSource, scope: ReadScope, probe: DuplicateProbe) {
+  return presentMatches(await read(db, scope, matchesQuery(probed(probe))));
 }
 
 /** The clients that may be the same as a client. @throws Problem 404. */
 export async function findDuplicatesOf(db: ReadSource, scope: ReadScope, id: string) {
-  const [client] = await read(db, scope, kysely.selectFrom('clients').where('id', '=', id).select('id'));
-  if (client === undefined) throw notFound('client');
-  return findMatches(db, scope, ofClient(id));
+  const client = kysely.selectFrom('clients').where('id', '=', id).select('id');
+  const [[found], rows] = await readAll(db, scope, [client, matchesQuery(ofClient(id))] as const);
+  if (found === undefined) throw notFound('client');
+  return presentMatches(rows);
 }

@@ -41,9 +41,9 @@ export function createClientDataRequest(target: Target, columns: Given<'client_d
     ...columns,
   });
 /** A client that was merged into another one, and the merge, which can be undone. */
+/** A merge of two clients that was undone, so that both are there. */
 export async function createClientMerge(target: Target, columns: Columns<'client_merges'> = {}): Promise<Row<'client_merges'>> {
-  const client = await createClientRecord(target);
-  const merged = await createClientRecord(target, { merged_into_id: client.id, deleted_at: fromNow(0) });
-  const facts = { taken_fields: [], former_values: '{}', moved: '{}', undo_until: fromNow(30 * 24 * hour) };
-  return insertRow(target, 'client_merges', { tenant_id: defaultTenantId, client_id: client.id, merged_id: merged.id, ...facts, ...columns });
+  const [client, merged] = [await createClientRecord(target), await createClientRecord(target)];
+  const undone = { taken_fields: [], moved: {}, undo_until: fromNow(30 * 24 * hour), undone_at: fromNow(0), values_cleared_at: fromNow(0) };
+  return insertRow(target, 'client_merges', { tenant_id: defaultTenantId, client_id: client.id, merged_id: merged.id, ...undone, ...columns });
 }
