@@ -5,7 +5,7 @@ import type { BodyOf, CreateOptions, Http, QueryOf, VersionedOptions } from './h
 export type ClientsApi = ReturnType<typeof createClientsApi>;
 
 export function createClientsApi(http: Http) {
-  return { ...recordApi(http), ...dataRequestApi(http) };
+  return { ...recordApi(http), ...mergeApi(http), ...dataRequestApi(http) };
 }
 
 function recordApi(http: Http) {
@@ -97,16 +97,14 @@ function dataRequestApi(http: Http) {
     /** Replaces the settings; `version` 0 where nothing was written. */
     replaceSettings: (body: BodyOf<'updateClientSettings'>, options: VersionedOptions) =>
       dataOf(http.PUT('/api/v1/client-settings', { body, params: { header: versionHeaders(options) } })),
-import { createHeaders, dataOf, versionHeaders } from './http.ts';
-import type { BodyOf, CreateOptions, Http, QueryOf, VersionedOptions } from './http.ts';
-
-/** Client records. All throw `ProblemError`. */
-export type ClientsApi = ReturnType<typeof createClientsApi>;
+  };
+}
 
 const base = '/api/v1/clients';
 const merges = '/api/v1/client-merges';
 
-export function createClientsApi(http: Http) {
+/** Duplicates, merges, conversion and history. */
+function mergeApi(http: Http) {
   return {
     /** Which clients somebody may be already, and by what (X-10). */
     findDuplicates: (body: BodyOf<'findClientDuplicates'>) => dataOf(http.POST(`${base}/duplicates`, { body })),

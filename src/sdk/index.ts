@@ -5,7 +5,6 @@ export type { AdminApi } from './admin-api.ts';
 export type { AssignmentApi } from './assignment-api.ts';
 export type { ClientsApi } from './clients-api.ts';
 export type { OnboardingApi } from './onboarding-api.ts';
-export type { ClientsApi } from './clients-api.ts';
 export type { Approval, ChangeOptions, CreateOptions, Outcome, VersionedOptions } from './http.ts';
 export type { CodeProvider, MfaChallenge, MfaToken } from './mfa.ts';
 export type { components, operations, paths } from './openapi.types.ts';

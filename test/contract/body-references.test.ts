@@ -94,7 +94,6 @@ const others: Readonly<Record<string, string>> = {
   'POST /api/admin/campaigns/:campaign_id/auto-assign /contact_ids/#': 'Each contact has an outcome of its own.',
   'POST /api/admin/users/:user_id/assign-campaigns /campaign_ids/#': 'Each campaign has an outcome of its own.',
   'POST /api/admin/users/:user_id/assign-contacts /contact_ids/#': 'Each contact has an outcome of its own.',
-  'POST /api/v1/clients/search /created_by': 'A filter: nobody has made a client who is not there.',
   'PUT /admin/approval-policies /steps/#/users/#': 'A fault of the policy, which names the step.',
   'POST /admin/users/:id/confirm /acts/#': 'Acts that have changed since they were read: 409.',
   'POST /admin/users/confirm /accounts/#/acts/#': 'Acts that have changed since they were read: 409.',

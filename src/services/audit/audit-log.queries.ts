@@ -95,10 +95,6 @@ export async function entriesAbout(deps: Deps, chainId: string, resource_type: s
       sql<string[]>`array(select json_array_elements_text(entry #> '{actor,roles}'))`.as('roles'),
     ]);
   return openRows(deps, chainId, await read(deps.db, chainScope(chainId), entries));
-/** Something that audit entries are about. */
-export interface AuditedResource {
-  readonly resource_type: string;
-  readonly resource_id: string;
 }
 
 /**

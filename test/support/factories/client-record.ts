@@ -40,7 +40,8 @@ export function createClientDataRequest(target: Target, columns: Given<'client_d
     reminder_days: [5, 1],
     ...columns,
   });
-/** A client that was merged into another one, and the merge, which can be undone. */
+}
+
 /** A merge of two clients that was undone, so that both are there. */
 export async function createClientMerge(target: Target, columns: Columns<'client_merges'> = {}): Promise<Row<'client_merges'>> {
   const [client, merged] = [await createClientRecord(target), await createClientRecord(target)];
