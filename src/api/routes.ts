@@ -3,6 +3,7 @@ import { gatePolicyRoutes, breakGlassReviewRoutes, approvalRoutes } from './appr
 import { assignmentBatchRoutes, assignmentRoutes, campaignRoutes, contactRoutes } from './assignment/index.ts';
 import { auditRetentionRoutes, auditRoutes } from './audit/index.ts';
 import { clientDataRequestRoutes, clientMergeRoutes, clientRoutes } from './client-record/index.ts';
+import { clientFileRoutes, clientRoutes } from './client-record/index.ts';
 import { configAdminRoutes, configRoutes, deploymentRoutes } from './config/index.ts';
 import { featureFlagRoutes, ofrepRoutes } from './flag/index.ts';
 import { alertRoutes, dashboardRoutes, systemHealthRoutes } from './health/index.ts';
@@ -90,6 +91,7 @@ export const routes: readonly Route[] = [
   ...assignmentRoutes,
   ...assignmentBatchRoutes,
   ...clientMergeRoutes,
+  ...clientFileRoutes,
   ...clientRoutes,
   ...clientDataRequestRoutes,
   ...activityRoutes,

@@ -50,6 +50,7 @@ import {
   UserCampaignAssignmentEntity,
   UserContactAssignmentEntity,
 } from './assignment/assignment.entity.ts';
+import { ClientExportEntity } from './client-record/client-export.entity.ts';
 import { ClientEntity, ClientNameWordEntity } from './client-record/client.entity.ts';
 import { ClientDataRequestEntity, ClientSettingsEntity } from './client-record/client-data-request.entity.ts';
 import { ClientMergeEntity } from './client-record/client-merge.entity.ts';
@@ -98,6 +99,7 @@ export const entitiesByTable = {
   client_data_requests: ClientDataRequestEntity,
   client_settings: ClientSettingsEntity,
   client_merges: ClientMergeEntity,
+  client_exports: ClientExportEntity,
   tenants: TenantEntity,
   users: UserEntity,
   user_status_history: UserStatusHistoryEntity,

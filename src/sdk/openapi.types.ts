@@ -1292,26 +1292,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/agent-permissions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Module permissions of all users
-         * @description Newest first; with the state `expiring` or `expired` by their ends, the last one first.
-         */
-        get: operations["getAllAgentPermissions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/users/{id}/agent-permissions": {
         parameters: {
             query?: never;
@@ -1344,23 +1324,6 @@ export interface paths {
         post?: never;
         /** Remove the permissions of a user in a module */
         delete: operations["deleteAgentPermission"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/users/{id}/agent-permissions/{agent}/extend": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Let the permissions of a user in a module end later, or never; expired ones are in force again */
-        post: operations["extendAgentPermission"];
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2989,31 +2952,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/clients/duplicates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Clients that have a phone number, an e-mail address, or name and birth date in common, group by group
-         * @description Audited like the list. A cursor ends when the client that it names has got another value.
-         */
-        get: operations["getClientDuplicateGroups"];
-        put?: never;
-        /**
-         * Which clients somebody may be already, and by what (X-10)
-         * @description It changes nothing; the body keeps numbers out of the logs of servers on the way. Audited like the list.
-         */
-        post: operations["findClientDuplicates"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/clients/convert": {
+    "/api/v1/clients/import": {
         parameters: {
             query?: never;
             header?: never;
@@ -3023,25 +2962,28 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a client of a contact or of an own prospect, which stays as it is (X-10)
-         * @description Name, e-mail and phone number are those of the source unless they are given. The right to see the contact is asked for besides that to create clients.
+         * Create client records from a CSV file, all rows or none, or preview it
+         * @description The first row names the columns: name, and any of kind, cpf, cnpj, birth_date, email, phone_number, address_line1, address_line2, address_city, address_region, address_postal_code, address_country. The rules are those of a single record. Errors are listed by row; the header is row 1. A file has at most two million rows.
          */
-        post: operations["convertToClient"];
+        post: operations["importClients"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/clients/{client_id}/duplicates": {
+    "/api/v1/clients/export": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Which other clients may be the same as a client, and by what */
-        get: operations["getClientDuplicates"];
+        /**
+         * Client records as CSV with masked CPF, streamed
+         * @description The filters are those of the list. Values that a spreadsheet would run as a formula get an apostrophe; erased clients are left out. The audit entry is written before the first row.
+         */
+        get: operations["exportClients"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3050,27 +2992,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/clients/{client_id}/merge": {
+    "/api/v1/clients/exports": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Own approved exports with full CPF, newest first */
+        get: operations["getClientExports"];
         put?: never;
         /**
-         * Merge another client into this one; it can be undone for thirty days (X-10)
-         * @description The other client is deleted and keeps its numbers; what refers to it refers to this one from then on. If-Match names the version of this client, `merged_version` that of the other.
+         * Ask for an export of client records with full CPF
+         * @description Somebody else has to approve it, and `client:export` is needed as well. When it is approved, the requester alone can fetch the file for a day; it is made anew each time and kept nowhere.
          */
-        post: operations["mergeClients"];
+        post: operations["requestClientExport"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/clients/{client_id}/history": {
+    "/api/v1/clients/exports/{export_id}/file": {
         parameters: {
             query?: never;
             header?: never;
@@ -3078,49 +3021,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What was done to a client and who has read it, newest first, with the clients that were merged into it
-         * @description From the audit; reading it is an entry itself. After an erasure the entries stay and their values are gone.
+         * The file of an approved export, for its requester: client records as CSV with full CPF, streamed
+         * @description It takes `client:export` as well, holds what matches now, and every fetch is audited with the reason of the request.
          */
-        get: operations["getClientHistory"];
+        get: operations["fetchClientExport"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/client-merges": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Merges of clients, newest first */
-        get: operations["getClientMerges"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/client-merges/{merge_id}/undo": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Undo a merge within thirty days: the merged client comes back
-         * @description What the client took goes back where nobody has changed it since. Later merges of the client are undone first.
-         */
-        post: operations["undoClientMerge"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3218,161 +3124,6 @@ export interface paths {
         put?: never;
         /** Reveal the full CPF of a client for one answer; every access is audited with its reason */
         post: operations["revealClientCpf"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/client-settings": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * How long requests of clients about their data may take, and when to remind
-         * @description Version 0 while the tenant has written nothing and the defaults of the product apply: fifteen days (LGPD art. 19).
-         */
-        get: operations["getClientSettings"];
-        /**
-         * Replace the settings for requests of clients
-         * @description Requests that are there keep the due date and the reminders that they were opened with.
-         */
-        put: operations["updateClientSettings"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/clients/{client_id}/data-requests": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Write down that a client asks what is held of them, or to be erased
-         * @description Its due date follows from the settings. A client has at most one open request of each kind.
-         */
-        post: operations["createClientDataRequest"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/client-data-requests": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Requests of clients about their data, the first to fall due first
-         * @description Each reading of a page is one audit entry with the number of requests shown.
-         */
-        get: operations["getClientDataRequests"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/client-data-requests/{request_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** One request, with the contact and the prospect that an erasure would leave */
-        get: operations["getClientDataRequest"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/client-data-requests/{request_id}/fulfil": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Ask for the approval to fulfil a request
-         * @description When it is approved, what is held can be downloaded for seven days, or the client is erased for good. A contact or prospect that the client is linked to is a record of its own and stays: the request shows both.
-         */
-        post: operations["fulfilClientDataRequest"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/client-data-requests/{request_id}/refuse": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Refuse a request, with the reason that the client is given */
-        post: operations["refuseClientDataRequest"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/client-data-requests/{request_id}/withdraw": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Close a request that the client has taken back */
-        post: operations["withdrawClientDataRequest"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/client-data-requests/{request_id}/file": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Everything that is held of a client, for an access request that was approved
-         * @description Made for this answer and stored nowhere: the record with its full CPF, contact and prospect, requests, and the history with the roles of staff instead of their names. `html` is one page for people. Each download is audited.
-         */
-        get: operations["downloadClientData"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -5085,10 +4836,6 @@ export interface components {
             /** @default null */
             expires_at?: string | null;
         };
-        AgentPermissionExtension: {
-            /** @description Later than the present end, and in the future; null takes the end away */
-            expires_at: string | null;
-        };
         TenantUpdate: {
             name?: string;
             country?: string;
@@ -5568,88 +5315,32 @@ export interface components {
             /** @default null */
             to_user_id?: string | null;
         };
-        ClientDuplicateSearch: {
-            /** @description Compared with the birth date, without regard to case and accents */
-            name?: string;
-            /**
-             * Format: date
-             * @description Compared with the name
-             */
-            birth_date?: string;
-            /** Format: email */
-            email?: string;
-            phone_number?: string;
-            cpf?: string;
-            cnpj?: string;
+        ClientExportRequest: {
+            /** @default {} */
+            filters?: components["schemas"]["ClientExportFilters"];
+            /** @description Reason, for the record; must not name a client */
+            reason: string;
         };
-        ClientConversion: {
-            source: {
-                /** @constant */
-                type: "contact";
-                /** Format: uuid */
-                id: string;
-            } | {
-                /** @constant */
-                type: "prospect";
-                id: number;
-            };
+        ClientExportFilters: {
             /**
-             * @description A company has the name of the company of its source, where it has one
-             * @default person
+             * @default active
              * @enum {string}
              */
-            kind?: "person" | "company";
-            name?: string;
+            state?: "active" | "deleted";
+            /** @default null */
+            kind?: ("person" | "company") | null;
+            /** @default null */
+            created_by?: string | null;
             /**
-             * @description Persons only; plain or masked
+             * @description Created at or after this time
              * @default null
              */
-            cpf?: string | null;
+            created_from?: string | null;
             /**
-             * @description Companies only; plain or masked, letters in any case
+             * @description Created before this time
              * @default null
              */
-            cnpj?: string | null;
-            /**
-             * @description Persons only; from 1900-01-01 to today in the time zone of the tenant
-             * @default null
-             */
-            birth_date?: string | null;
-            email?: string | null;
-            /** @description E.164, such as +5511987654321 */
-            phone_number?: string | null;
-            /** @default null */
-            address?: components["schemas"]["ClientAddress"] | null;
-        };
-        ClientAddress: {
-            line1: string;
-            /** @default null */
-            line2?: string | null;
-            /** @default null */
-            city?: string | null;
-            /**
-             * @description State or province
-             * @default null
-             */
-            region?: string | null;
-            /** @default null */
-            postal_code?: string | null;
-            /** @default null */
-            country?: string | null;
-        };
-        ClientMerging: {
-            /**
-             * Format: uuid
-             * @description The client that is deleted by it
-             */
-            merged_id: string;
-            /** @description The version that the change is based on */
-            merged_version: number;
-            /**
-             * @description Fields in which the other value is the better one; those in which the client has nothing are filled in any case
-             * @default []
-             */
-            take?: ("name" | "birth_date" | "email" | "phone_number" | "address" | "contact_id" | "prospect_id")[];
+            created_to?: string | null;
         };
         ClientCreation: {
             /**
@@ -5687,6 +5378,22 @@ export interface components {
              * @default null
              */
             contact_id?: string | null;
+        };
+        ClientAddress: {
+            line1: string;
+            /** @default null */
+            line2?: string | null;
+            /** @default null */
+            city?: string | null;
+            /**
+             * @description State or province
+             * @default null
+             */
+            region?: string | null;
+            /** @default null */
+            postal_code?: string | null;
+            /** @default null */
+            country?: string | null;
         };
         ClientSearch: {
             /** @default 20 */
@@ -5748,26 +5455,6 @@ export interface components {
             address?: components["schemas"]["ClientAddress"] | null;
         };
         ClientReveal: {
-            reason: string;
-        };
-        ClientSettingsUpdate: {
-            /** @description Days that the tenant has to answer a request */
-            data_request_days: number;
-            /** @description How many days before the due date those who answer are reminded */
-            reminder_days: number[];
-        };
-        ClientDataRequestCreation: {
-            /** @enum {string} */
-            kind: "access" | "erasure";
-            /**
-             * Format: date
-             * @description Default: today in the time zone of the tenant; the days of the law count from it
-             */
-            received_on?: string;
-            /** @description How the client asked and was identified; cleared with an erasure */
-            note?: string | null;
-        };
-        ClientDataRequestRefusal: {
             reason: string;
         };
         AdminActivityCreate: {
@@ -6600,30 +6287,6 @@ export interface components {
                 changed_by: string | null;
                 approval_id: string | null;
             }[];
-        };
-        ListedAgentPermission: {
-            /** Format: uuid */
-            id: string;
-            /** Format: uuid */
-            user_id: string;
-            /** @enum {string} */
-            agent_name: "client_management" | "pdf_processing" | "reports_analysis" | "audio_recording";
-            can_create: boolean;
-            can_read: boolean;
-            can_update: boolean;
-            can_delete: boolean;
-            granted_by: string | null;
-            expires_at: string | null;
-            /** @description As of now; an expired permission grants nothing */
-            is_expired: boolean;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
-            version: number;
-            user_name: string;
-            /** @description null when nobody is known */
-            granted_by_name: string | null;
         };
         AgentPermission: {
             /** Format: uuid */
@@ -8210,14 +7873,84 @@ export interface components {
                 would_wait: number;
             }[];
         };
-        ClientDuplicates: {
-            /** @description The strongest first, deleted ones included */
-            matches: {
-                client: components["schemas"]["Client"];
-                matched_by: ("cpf" | "cnpj" | "email" | "phone_number" | "name_and_birth_date")[];
+        ClientImport: {
+            /**
+             * Format: uuid
+             * @description Names the import in the audit log
+             */
+            import_id: string;
+            created: number;
+            /** @description Rows left out because of their number */
+            skipped: number;
+        };
+        ClientImportPreview: {
+            /** @description Rows below the header, up to where the file is no CSV any more */
+            rows: number;
+            /** @description Rows without a fault */
+            valid: number;
+            /** @description Clients that the import would create; 0 where there is a fault */
+            would_create: number;
+            /** @description Rows that it would leave out; 0 where there is a fault */
+            would_skip: number;
+            fault_count: number;
+            /** @description The first 100 faults */
+            errors: {
+                /** @description Such as `/rows/3/cpf` */
+                pointer: string;
+                detail: string;
             }[];
-            /** @description True where more than 50 match */
-            has_more: boolean;
+            /** @description The first five rows whose fields are valid, as their clients would be shown */
+            sample: {
+                /** @enum {string} */
+                kind: "person" | "company";
+                name: string;
+                /** @description Masked: `***.456.789-**` */
+                cpf: string | null;
+                /** @description Fourteen characters */
+                cnpj: string | null;
+                birth_date: string | null;
+                email: string | null;
+                phone_number: string | null;
+                address: components["schemas"]["ClientAddressOutput"] | null;
+                /** @description Number of the row; the header is 1 */
+                row: number;
+            }[];
+        };
+        ClientExportPage: {
+            items: components["schemas"]["ClientExport"][];
+            /** @description Send as `cursor` to get the next page; null on the last page */
+            next_cursor: string | null;
+        };
+        ClientExport: {
+            /** Format: uuid */
+            id: string;
+            filters: components["schemas"]["ClientExportFiltersOutput"];
+            reason: string;
+            /** Format: uuid */
+            approval_id: string;
+            /** @enum {string} */
+            state: "available" | "expired";
+            /** Format: date-time */
+            expires_at: string;
+            /** @description How often the file was fetched */
+            downloads: number;
+            last_downloaded_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the request was carried out
+             */
+            created_at: string;
+        };
+        ClientPage: {
+            items: components["schemas"]["Client"][];
+            /** @description Send as `cursor` to get the next page; null on the last page */
+            next_cursor: string | null;
+            /** @description Clients that match, on all pages; where `count` was asked for */
+            total?: {
+                count: number;
+                /** @description False where there are more than 10000 */
+                is_exact: boolean;
+            };
         };
         Client: {
             /** Format: uuid */
@@ -8251,119 +7984,6 @@ export interface components {
             is_active: boolean;
             version: number;
         };
-        ClientDuplicateGroupPage: {
-            items: components["schemas"]["ClientDuplicateGroup"][];
-            /** @description Send as `cursor` to get the next page; null on the last page */
-            next_cursor: string | null;
-        };
-        ClientDuplicateGroup: {
-            /** @description What they have in common; the name as the first of them has it */
-            shared: {
-                phone_number?: string | null;
-                email?: string | null;
-                name?: string | null;
-                birth_date?: string | null;
-            };
-            count: number;
-            /** @description The 10 oldest */
-            clients: components["schemas"]["Client"][];
-        };
-        ClientMergeResult: {
-            merge: components["schemas"]["ClientMerge"];
-            client: components["schemas"]["Client"];
-            merged: components["schemas"]["Client"];
-        };
-        ClientMerge: {
-            /** Format: uuid */
-            id: string;
-            /**
-             * Format: uuid
-             * @description The client that stays
-             */
-            client_id: string;
-            client_name: string;
-            /**
-             * Format: uuid
-             * @description The client that was deleted by it
-             */
-            merged_id: string;
-            merged_name: string;
-            taken_fields: ("name" | "birth_date" | "email" | "phone_number" | "address" | "contact_id" | "prospect_id")[];
-            /** @description The ids of what referred to the merged client, by kind */
-            moved: {
-                [key: string]: string[];
-            };
-            merged_by: string | null;
-            merged_by_name: string | null;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            undo_until: string;
-            /** @description In time, not undone, and neither client was erased; a later merge has to be undone first */
-            is_undoable: boolean;
-            undone_at: string | null;
-            undone_by: string | null;
-            undone_by_name: string | null;
-            version: number;
-        };
-        ClientHistoryPage: {
-            items: components["schemas"]["ClientHistoryEntry"][];
-            /** @description Send as `cursor` to get the next page; null on the last page */
-            next_cursor: string | null;
-        };
-        ClientHistoryEntry: {
-            /**
-             * Format: uuid
-             * @description Of the audit entry
-             */
-            id: string;
-            /** @description Its place in the chain */
-            seq: number;
-            /** Format: date-time */
-            occurred_at: string;
-            event: string;
-            /** @description The event in words */
-            title: string;
-            /** @enum {string} */
-            action: "create" | "read" | "update" | "delete" | "login" | "logout" | "permission_change";
-            resource_type: string;
-            /** @description The client, one that was merged into it, or the file that it came with */
-            resource_id: string | null;
-            /** @enum {string} */
-            outcome: "success" | "refused" | "failed";
-            /** @description Problem code of a refusal or failure */
-            reason: string | null;
-            user_id: string | null;
-            user_name: string | null;
-            /** @description As the audit keeps them: numbers are `[redacted]`, or `[redacted, changed]` */
-            changes: {
-                field: string;
-                before: unknown;
-                after: unknown;
-            }[];
-            /** @description What is no change, such as the reason of a reveal */
-            details: {
-                [key: string]: unknown;
-            };
-            /** @description Its values were erased with the client */
-            values_erased: boolean;
-        };
-        ClientMergePage: {
-            items: components["schemas"]["ClientMerge"][];
-            /** @description Send as `cursor` to get the next page; null on the last page */
-            next_cursor: string | null;
-        };
-        ClientPage: {
-            items: components["schemas"]["Client"][];
-            /** @description Send as `cursor` to get the next page; null on the last page */
-            next_cursor: string | null;
-            /** @description Clients that match, on all pages; where `count` was asked for */
-            total?: {
-                count: number;
-                /** @description False where there are more than 10000 */
-                is_exact: boolean;
-            };
-        };
         RevealedCpf: {
             /** Format: uuid */
             id: string;
@@ -8371,111 +7991,6 @@ export interface components {
             cpf: string;
             /** @description As 000.000.000-00 */
             written: string;
-        };
-        ClientSettings: {
-            /** @description Days that the tenant has to answer a request */
-            data_request_days: number;
-            /** @description How many days before the due date those who answer are reminded */
-            reminder_days: number[];
-            /** @description 0 while the defaults of the product apply */
-            version: number;
-            updated_at: string | null;
-        };
-        ClientDataRequestDetail: {
-            /** Format: uuid */
-            id: string;
-            /** Format: uuid */
-            client_id: string;
-            client_name: string;
-            /** @enum {string} */
-            kind: "access" | "erasure";
-            /** @enum {string} */
-            status: "open" | "fulfilled" | "refused" | "withdrawn";
-            /** Format: date */
-            received_on: string;
-            /**
-             * Format: date
-             * @description Of the settings at the time it was opened
-             */
-            due_on: string;
-            /** @description Until the due date, in the time zone of the tenant; negative when it is over, null when closed */
-            days_left: number | null;
-            /** @description Open past its due date */
-            is_overdue: boolean;
-            /** @description How many days before the due date those who answer are reminded */
-            reminder_days: number[];
-            note: string | null;
-            refusal_reason: string | null;
-            created_by: string | null;
-            created_by_name: string | null;
-            /** @description The approved request by which it was fulfilled */
-            approval_id: string | null;
-            fulfilled_at: string | null;
-            /** @description Until when the file can be downloaded: 7 days */
-            available_until: string | null;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
-            version: number;
-            /** @description The approval that is under way */
-            open_approval_id: string | null;
-            /** @description The contact that the client is linked to: a record of its own, which an erasure does not touch */
-            contact: {
-                /** Format: uuid */
-                id: string;
-                name: string;
-                deleted_at: string | null;
-            } | null;
-            /** @description The prospect that the client is linked to: likewise */
-            prospect: {
-                id: number;
-                name: string;
-                deleted_at: string | null;
-            } | null;
-        };
-        ClientDataRequestPage: {
-            items: components["schemas"]["ClientDataRequest"][];
-            /** @description Send as `cursor` to get the next page; null on the last page */
-            next_cursor: string | null;
-        };
-        ClientDataRequest: {
-            /** Format: uuid */
-            id: string;
-            /** Format: uuid */
-            client_id: string;
-            client_name: string;
-            /** @enum {string} */
-            kind: "access" | "erasure";
-            /** @enum {string} */
-            status: "open" | "fulfilled" | "refused" | "withdrawn";
-            /** Format: date */
-            received_on: string;
-            /**
-             * Format: date
-             * @description Of the settings at the time it was opened
-             */
-            due_on: string;
-            /** @description Until the due date, in the time zone of the tenant; negative when it is over, null when closed */
-            days_left: number | null;
-            /** @description Open past its due date */
-            is_overdue: boolean;
-            /** @description How many days before the due date those who answer are reminded */
-            reminder_days: number[];
-            note: string | null;
-            refusal_reason: string | null;
-            created_by: string | null;
-            created_by_name: string | null;
-            /** @description The approved request by which it was fulfilled */
-            approval_id: string | null;
-            fulfilled_at: string | null;
-            /** @description Until when the file can be downloaded: 7 days */
-            available_until: string | null;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            updated_at: string;
-            version: number;
         };
         AdminActivityResponse: {
             id: number;
@@ -10070,6 +9585,27 @@ export interface components {
             postal_code: string | null;
             /** @default null */
             country: string | null;
+        };
+        ClientExportFiltersOutput: {
+            /**
+             * @default active
+             * @enum {string}
+             */
+            state: "active" | "deleted";
+            /** @default null */
+            kind: ("person" | "company") | null;
+            /** @default null */
+            created_by: string | null;
+            /**
+             * @description Created at or after this time
+             * @default null
+             */
+            created_from: string | null;
+            /**
+             * @description Created before this time
+             * @default null
+             */
+            created_to: string | null;
         };
     };
     responses: never;
@@ -13212,7 +12748,7 @@ export interface operations {
                     /** Format: uri */
                     url: string;
                     /** @description Events sent to this channel; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "module-permission.expiring" | "module-permission.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "client.request-due" | "client.request-overdue" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 } | {
                     /** @constant */
                     kind: "email";
@@ -13220,7 +12756,7 @@ export interface operations {
                     /** Format: email */
                     email: string;
                     /** @description Events sent to this channel; `*` for all */
-                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "module-permission.expiring" | "module-permission.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "client.request-due" | "client.request-overdue" | "notification.test")[];
+                    events: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                 };
             };
         };
@@ -13504,7 +13040,7 @@ export interface operations {
                     /** @description As it was shown, or null for an e-mail channel, leaves it */
                     url?: string | null;
                     /** @description Events sent to this channel; `*` for all */
-                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "module-permission.expiring" | "module-permission.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "client.request-due" | "client.request-overdue" | "notification.test")[];
+                    events?: ("*" | "approval.opened" | "approval.reminder" | "approval.returned" | "approval.pending" | "approval.approved" | "approval.rejected" | "approval.executed" | "approval.failed" | "approval.expired" | "approval.cancelled" | "config.held" | "config.restored" | "config.succeeded" | "config.aborted" | "account.security" | "account.guarded" | "approval.safeguard" | "session.revoked" | "audit.chain-damaged" | "audit.decisions-differ" | "audit.witness-behind" | "onboarding.opened" | "onboarding.completed" | "onboarding.expiring" | "onboarding.expired" | "integration.sync-failed" | "integration.quarantined" | "integration.key-rotated" | "integration.rotation-failed" | "integration.revoke-failed" | "alert.firing" | "alert.resolved" | "alert.silence-lapsed" | "alert.watch-stopped" | "notification.test")[];
                     is_enabled?: boolean;
                 };
             };
@@ -18499,84 +18035,6 @@ export interface operations {
             };
         };
     };
-    getAllAgentPermissions: {
-        parameters: {
-            query?: {
-                /** @description Number of items, 1 to 100 */
-                limit?: number;
-                /** @description `next_cursor` of the previous page */
-                cursor?: string;
-                agent_name?: "client_management" | "pdf_processing" | "reports_analysis" | "audio_recording";
-                user_id?: string;
-                /** @description `active`: in force, including `expiring`: those of them that end within three days; `expired`: no longer */
-                state?: "active" | "expiring" | "expired";
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        items: components["schemas"]["ListedAgentPermission"][];
-                        /** @description Send as `cursor` to get the next page; null on the last page */
-                        next_cursor: string | null;
-                    };
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     getAgentPermissions: {
         parameters: {
             query?: never;
@@ -18693,7 +18151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own`, `role.grant-exceeds-own` */
+            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18885,7 +18343,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own`, `role.grant-exceeds-own` */
+            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -19048,148 +18506,6 @@ export interface operations {
             };
             /** @description `idempotency.key-reused` */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    extendAgentPermission: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description Repeats get the first response */
-                "Idempotency-Key"?: string;
-                /** @description ETag of the version that was read */
-                "If-Match": string;
-                /** @description Proof of the second factor */
-                "X-MFA-Token"?: string;
-            };
-            path: {
-                id: string;
-                agent: "client_management" | "pdf_processing" | "reports_analysis" | "audio_recording";
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AgentPermissionExtension"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AgentPermission"];
-                };
-            };
-            /** @description `request.malformed`, `idempotency.key-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden`, `mfa.required`, `role.own-rights`, `user.exceeds-own`, `role.grant-exceeds-own` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.in-progress` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.version-mismatch` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.too-large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.unsupported-media-type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid`, `idempotency.key-reused` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.version-required` */
-            428: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -31303,14 +30619,179 @@ export interface operations {
             };
         };
     };
-    getClientDuplicateGroups: {
+    importClients: {
         parameters: {
-            query: {
+            query?: {
+                /** @description `preview` checks the file as the import would, and writes no client */
+                mode?: "import" | "preview";
+                /** @description What to do with a number that a client or an earlier row has: refuse the file, or leave the row out */
+                on_duplicate?: "error" | "skip";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientImport"] | components["schemas"]["ClientImportPreview"];
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.too-large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.unsupported-media-type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid`, `import.refused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportClients: {
+        parameters: {
+            query?: {
+                q?: string;
+                kind?: "person" | "company";
+                state?: "active" | "deleted";
+                created_by?: string;
+                /** @description Created at or after this time */
+                created_from?: string;
+                /** @description Created before this time */
+                created_to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A row for each client: its id, the columns of the import, and when it was created */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description `auth.required` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `auth.forbidden` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.invalid` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request.rate-limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `service.unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getClientExports: {
+        parameters: {
+            query?: {
                 /** @description Number of items, 1 to 100 */
                 limit?: number;
                 /** @description `next_cursor` of the previous page */
                 cursor?: string;
-                by: "phone_number" | "email" | "name_and_birth_date";
             };
             header?: never;
             path?: never;
@@ -31324,7 +30805,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ClientDuplicateGroupPage"];
+                    "application/json": components["schemas"]["ClientExportPage"];
                 };
             };
             /** @description `request.cursor-invalid` */
@@ -31383,125 +30864,31 @@ export interface operations {
             };
         };
     };
-    findClientDuplicates: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ClientDuplicateSearch"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientDuplicates"];
-                };
-            };
-            /** @description `request.malformed` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.too-large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.unsupported-media-type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    convertToClient: {
+    requestClientExport: {
         parameters: {
             query?: never;
             header?: {
                 /** @description Repeats get the first response */
                 "Idempotency-Key"?: string;
+                /** @description Proof of the second factor */
+                "X-MFA-Token"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ClientConversion"];
+                "application/json": components["schemas"]["ClientExportRequest"];
             };
         };
         responses: {
-            /** @description Created */
-            201: {
+            /** @description Accepted: an approval request was opened */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Client"];
+                    "application/json": components["schemas"]["Approval"];
                 };
             };
             /** @description `request.malformed`, `idempotency.key-invalid` */
@@ -31522,7 +30909,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `auth.forbidden` */
+            /** @description `auth.forbidden`, `mfa.required` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -31531,7 +30918,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency.in-progress`, `resource.conflict` */
+            /** @description `idempotency.in-progress` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -31587,24 +30974,24 @@ export interface operations {
             };
         };
     };
-    getClientDuplicates: {
+    fetchClientExport: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                client_id: string;
+                export_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description A row for each client, in the columns of the export */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ClientDuplicates"];
+                    "text/csv": string;
                 };
             };
             /** @description `auth.required` */
@@ -31634,412 +31021,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    mergeClients: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description Repeats get the first response */
-                "Idempotency-Key"?: string;
-                /** @description ETag of the version that was read */
-                "If-Match": string;
-            };
-            path: {
-                client_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ClientMerging"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientMergeResult"];
-                };
-            };
-            /** @description `request.malformed`, `idempotency.key-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.in-progress`, `client.not-mergeable` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.version-mismatch` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.too-large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.unsupported-media-type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid`, `idempotency.key-reused` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.version-required` */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getClientHistory: {
-        parameters: {
-            query?: {
-                /** @description Number of items, 1 to 100 */
-                limit?: number;
-                /** @description `next_cursor` of the previous page */
-                cursor?: string;
-                /** @description At or after this time */
-                from?: string;
-                /** @description Before this time */
-                to?: string;
-                action?: "create" | "read" | "update" | "delete" | "login" | "logout" | "permission_change";
-            };
-            header?: never;
-            path: {
-                client_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientHistoryPage"];
-                };
-            };
-            /** @description `request.cursor-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getClientMerges: {
-        parameters: {
-            query?: {
-                /** @description Number of items, 1 to 100 */
-                limit?: number;
-                /** @description `next_cursor` of the previous page */
-                cursor?: string;
-                /** @description Either of the two */
-                client_id?: string;
-                undoable?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientMergePage"];
-                };
-            };
-            /** @description `request.cursor-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    undoClientMerge: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Repeats get the first response */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                merge_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientMergeResult"];
-                };
-            };
-            /** @description `idempotency.key-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.in-progress`, `client.merge-not-undoable`, `client.merge-expired`, `client.merge-followed` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.key-reused` */
-            422: {
+            /** @description `client.export-expired` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -32880,881 +31863,6 @@ export interface operations {
             };
             /** @description `request.unsupported-media-type` */
             415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getClientSettings: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientSettings"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    updateClientSettings: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description Repeats get the first response */
-                "Idempotency-Key"?: string;
-                /** @description ETag of the version that was read */
-                "If-Match": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ClientSettingsUpdate"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientSettings"];
-                };
-            };
-            /** @description `request.malformed`, `idempotency.key-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.in-progress` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.version-mismatch` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.too-large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.unsupported-media-type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid`, `idempotency.key-reused` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.version-required` */
-            428: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    createClientDataRequest: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Repeats get the first response */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                client_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ClientDataRequestCreation"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientDataRequestDetail"];
-                };
-            };
-            /** @description `request.malformed`, `idempotency.key-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.in-progress`, `resource.conflict`, `client.request-open` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.too-large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.unsupported-media-type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid`, `idempotency.key-reused` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getClientDataRequests: {
-        parameters: {
-            query?: {
-                /** @description Number of items, 1 to 100 */
-                limit?: number;
-                /** @description `next_cursor` of the previous page */
-                cursor?: string;
-                status?: "open" | "fulfilled" | "refused" | "withdrawn";
-                kind?: "access" | "erasure";
-                client_id?: string;
-                /** @description Due before this day */
-                due_before?: string;
-                /** @description Open past the due date, or not */
-                overdue?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientDataRequestPage"];
-                };
-            };
-            /** @description `request.cursor-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    getClientDataRequest: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                request_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientDataRequestDetail"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    fulfilClientDataRequest: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Repeats get the first response */
-                "Idempotency-Key"?: string;
-                /** @description Proof of the second factor */
-                "X-MFA-Token"?: string;
-            };
-            path: {
-                request_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Accepted: an approval request was opened */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Approval"];
-                };
-            };
-            /** @description Done; nothing to show */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `idempotency.key-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden`, `mfa.required` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.in-progress`, `resource.conflict`, `client.request-closed` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.key-reused` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    refuseClientDataRequest: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Repeats get the first response */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                request_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ClientDataRequestRefusal"];
-            };
-        };
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientDataRequestDetail"];
-                };
-            };
-            /** @description `request.malformed`, `idempotency.key-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.in-progress`, `client.request-closed` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.too-large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.unsupported-media-type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.invalid`, `idempotency.key-reused` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    withdrawClientDataRequest: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Repeats get the first response */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                request_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ClientDataRequestDetail"];
-                };
-            };
-            /** @description `idempotency.key-invalid` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.in-progress`, `client.request-closed` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `idempotency.key-reused` */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `request.rate-limited` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `service.unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    downloadClientData: {
-        parameters: {
-            query?: {
-                format?: "json" | "html";
-            };
-            header?: never;
-            path: {
-                request_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Everything that is held */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": string;
-                    "text/html": string;
-                };
-            };
-            /** @description `auth.required` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `auth.forbidden` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `resource.not-found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `client.data-not-approved` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `client.data-gone` */
-            410: {
                 headers: {
                     [name: string]: unknown;
                 };

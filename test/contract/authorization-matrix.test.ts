@@ -89,6 +89,7 @@ const ungated: Readonly<Record<string, string>> = {
   restoreClient: 'it takes a deletion back',
   revealClientCpf: 'it changes nothing; it has a right of its own, asks for a reason and is audited',
   importContacts: 'business of every day under /api/admin; it only adds',
+  importClients: 'business of every day; it only adds, and one import is told apart by its id',
   assignCampaigns: 'business of every day under /api/admin; taken back by the removal, which has a gate',
   assignContacts: 'business of every day under /api/admin; every owner before stays in the history',
   updateCampaignMember: 'business of every day under /api/admin',

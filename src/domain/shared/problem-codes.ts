@@ -51,6 +51,7 @@ export const problemCodes = {
   'client.merge-not-undoable': { status: 409, title: 'The merge cannot be undone' },
   'client.merge-expired': { status: 409, title: 'The time in which the merge could be undone is over' },
   'client.merge-followed': { status: 409, title: 'A later merge has to be undone first' },
+  'client.export-expired': { status: 410, title: 'The export has expired' },
   'approval.closed': { status: 409, title: 'The approval request is closed' },
   'approval.not-pending': { status: 409, title: 'The approval request is not pending' },
   'approval.not-approved': { status: 409, title: 'The approval request is not approved' },

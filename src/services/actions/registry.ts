@@ -4,6 +4,7 @@ import { assignmentRemoveCampaign } from '../assignment/assignment-remove-campai
 import { assignmentRemoveContact } from '../assignment/assignment-remove-contact.action.ts';
 import { campaignDelete } from '../assignment/campaign/campaign-delete.action.ts';
 import { clientFulfilRequest } from '../client-record/data-request/client-fulfil-request.action.ts';
+import { clientExportFull } from '../client-record/client-export-full.action.ts';
 import { configApply } from '../config/config-apply.action.ts';
 import { configRollback } from '../config/config-rollback.action.ts';
 import { contactDelete } from '../assignment/contact-delete.action.ts';
@@ -62,6 +63,7 @@ export const actions: readonly Action[] = [
   contactDelete,
   onboardingRevoke,
   onboardingGrantRoles,
+  clientExportFull,
   queueClean,
   queueUnregister,
   tenantSetStatus,

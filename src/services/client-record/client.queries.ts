@@ -32,6 +32,8 @@ export interface ClientFilter {
   readonly phone_number?: string | undefined;
   /** `YYYY-MM-DD` */
   readonly birth_date?: string | undefined;
+  /** False leaves out those that were erased, of which nothing but an id is left. */
+  readonly erased?: false | undefined;
 }
 
 /** What a list is ordered by; a search by words has an order of its own, that of the words found and of the names. */
@@ -56,6 +58,7 @@ function furtherConditions(filter: ClientFilter): RawBuilder<unknown>[] {
     ...(email === undefined ? [] : [sql`c.email = ${email}`]),
     ...(phone_number === undefined ? [] : [sql`c.phone_number = ${phone_number}`]),
     ...(birth_date === undefined ? [] : [sql`c.birth_date = ${birth_date}::date`]),
+    ...(filter.erased === undefined ? [] : [sql`c.erased_at is null`]),
   ];
 }
 

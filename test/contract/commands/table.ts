@@ -3,6 +3,7 @@ import { clientRecordLines } from './client-record.lines.ts';
 import { changeLines } from './change.lines.ts';
 import { clientRequestLines } from './client-request.lines.ts';
 import { clientMergeLines } from './client-merge.lines.ts';
+import { clientFileLines } from './client-file.lines.ts';
 import type { CommandLine } from './command-line.ts';
 import { healthLines, integrationLines, notificationLines, queueLines } from './operation.lines.ts';
 import { peopleLines } from './people.lines.ts';
@@ -22,4 +23,5 @@ export const commandTable: readonly CommandLine[] = [
   ...trackerLines,
   ...clientRecordLines,
   ...clientMergeLines,
+  ...clientFileLines,
 ];

@@ -1,9 +1,14 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { realisticClient, seededDraw } from '../../../src/dev/realistic-clients.ts';
 import type { ClientKind } from '../../../src/domain/client-record/client.ts';
+import { exportLifeMs } from '../../../src/domain/client-record/client-export.ts';
+import type { ClientExportFilters } from '../../../src/domain/client-record/client-export.ts';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { jsonb } from '../../../src/platform/database/jsonb.ts';
 import { cpfOf, isCpf } from '../document-numbers.ts';
 import { fromNow, hour } from './defaults.ts';
+import { createApproval, createApprovalPayload } from './approval.ts';
+import { fromNow } from './defaults.ts';
 import { insertRow } from './row-insertion.ts';
 import type { Columns, Given, NewRow, Row, Target } from './row-insertion.ts';
 
@@ -47,4 +52,21 @@ export async function createClientMerge(target: Target, columns: Columns<'client
   const [client, merged] = [await createClientRecord(target), await createClientRecord(target)];
   const undone = { taken_fields: [], moved: {}, undo_until: fromNow(30 * 24 * hour), undone_at: fromNow(0), values_cleared_at: fromNow(0) };
   return insertRow(target, 'client_merges', { tenant_id: defaultTenantId, client_id: client.id, merged_id: merged.id, ...undone, ...columns });
+}
+/** An approved export of clients with full CPF, which its requester can fetch for a day. */
+export async function createClientExport(
+  target: Target,
+  requested_by: string,
+  { reason = 'a test', ...filters }: Partial<ClientExportFilters> & { readonly reason?: string } = {},
+): Promise<Row<'client_exports'>> {
+  const { digest } = await createApprovalPayload(target);
+  const approval = await createApproval(target, { digest, requested_by, action: 'client.export-full' });
+  return insertRow(target, 'client_exports', {
+    tenant_id: defaultTenantId,
+    requested_by,
+    approval_id: approval.id,
+    filters: jsonb({ state: 'active', kind: null, created_by: null, created_from: null, created_to: null, ...filters }),
+    reason,
+    expires_at: fromNow(exportLifeMs / 1_000),
+  });
 }

@@ -4,6 +4,7 @@ import { createApproval, createApprovalPayload, createApprovalPolicy, createBrea
 import { createAssignmentBatch, createCampaign, createCampaignMember, createContact } from './assignment.ts';
 import { createClientDataRequest, createClientRecord } from './client-record.ts';
 import { createClientMerge } from './client-record.ts';
+import { createClientExport } from './client-record.ts';
 import { createConfigProposal, createConfigVersion, createDeployment, createEnvironmentConfig } from './config.ts';
 import { createFlag } from './flag.ts';
 import { createAlert, createAlertSilence, createAlertThreshold } from './health.ts';
@@ -46,6 +47,7 @@ export async function createOneOfEach(app: HasDatabase, user_id: string): Promis
     await createAssignmentBatch(db, { from_user_id: user_id });
     const client = await createClientRecord(db, { created_by: user_id });
     await createClientDataRequest(db, { client_id: client.id, created_by: user_id });
+    await createClientExport(db, user_id);
     await createServiceToken(db, { created_by: user_id });
     await createIntegration(db, { created_by: user_id });
     await createQueue(db, { created_by: user_id });
