@@ -7879,6 +7879,7 @@ export interface components {
              * @description Names the import in the audit log
              */
             import_id: string;
+            /** @description Clients that were created */
             created: number;
             /** @description Rows left out because of their number */
             skipped: number;

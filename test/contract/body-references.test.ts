@@ -75,6 +75,7 @@ const lines: Line[] = [
   { method: 'POST', path: '/api/v1/clients/{client}/merge', body: { merged_id: nobody, merged_version: 1 }, field: '/merged_id', headers: { 'if-match': '"1"' } },
   { method: 'POST', path: '/api/v1/clients/convert', body: { source: { type: 'contact', id: nobody } }, field: '/source/id' },
   { method: 'POST', path: '/api/v1/clients/convert', body: { source: { type: 'prospect', id: nothing } }, field: '/source/id' },
+  { method: 'POST', path: '/api/v1/clients/exports', body: { filters: { created_by: nobody }, reason: 'a test' }, field: '/filters/created_by' },
   { method: 'POST', path: `${tracker}/activities`, body: { ...activity, prospect_id: nothing }, field: '/prospect_id' },
   { method: 'POST', path: `${tracker}/meetings`, body: { ...meeting, prospect_id: nothing }, field: '/prospect_id' },
   { method: 'PUT', path: `${tracker}/meetings/{meeting}`, body: { prospect_id: nothing }, field: '/prospect_id' },

@@ -18,7 +18,7 @@ export const clientImportQuery = z.strictObject({
 export const clientImported = z
   .object({
     import_id: uuid.describe('Names the import in the audit log'),
-    created: z.number().int(),
+    created: z.number().int().describe('Clients that were created'),
     skipped: z.number().int().describe('Rows left out because of their number'),
   })
   .meta({ id: 'ClientImport' });

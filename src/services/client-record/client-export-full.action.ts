@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { ClientExportFilters } from '../../domain/client-record/client-export.ts';
+import { unknownReference } from '../../platform/input-issues.ts';
 import { Problem } from '../../platform/problem.ts';
 import { defineAction } from '../actions/action.ts';
 import { subjectName } from '../actions/subject-names.queries.ts';
@@ -38,7 +39,12 @@ export const clientExportFull = defineAction<Payload>({
       changes: Object.entries(narrowed).flatMap(([field, after]) => (after === null ? [] : [{ field, before: null, after }])),
     };
   },
-  check: (tx) => assertMayTakeOut(tx),
+  check: async (tx, { filters: { created_by } }) => {
+    await assertMayTakeOut(tx);
+    if (created_by === null) return;
+    const user = await tx.sql.selectFrom('users').where('id', '=', created_by).select('id').executeTakeFirst();
+    if (user === undefined) throw unknownReference('/filters/created_by', 'user');
+  },
   execute: async (tx, { filters, reason }, authority) => {
     const { user_id } = tx.actor;
     // The gate has a floor, so nothing else than an approved request of a person gets here.
