@@ -46,9 +46,9 @@ import { Migration20261130163000_link_views } from './20261130163000_link_views.
 import { Migration20261130164000_campaign_permissions } from './20261130164000_campaign_permissions.ts';
 import { Migration20261201100000_module_permission_ends } from './20261201100000_module_permission_ends.ts';
 import { Migration20261201110000_clients } from './20261201110000_clients.ts';
+import { Migration20261201120000_client_exports } from './20261201120000_client_exports.ts';
 import { Migration20261201130000_client_data_requests } from './20261201130000_client_data_requests.ts';
 import { Migration20261201140000_client_merges } from './20261201140000_client_merges.ts';
-import { Migration20261201120000_client_exports } from './20261201120000_client_exports.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -100,7 +100,7 @@ export const migrationsList = [
   { name: '20261130164000_campaign_permissions', class: Migration20261130164000_campaign_permissions },
   { name: '20261201100000_module_permission_ends', class: Migration20261201100000_module_permission_ends },
   { name: '20261201110000_clients', class: Migration20261201110000_clients },
+  { name: '20261201120000_client_exports', class: Migration20261201120000_client_exports },
   { name: '20261201130000_client_data_requests', class: Migration20261201130000_client_data_requests },
   { name: '20261201140000_client_merges', class: Migration20261201140000_client_merges },
-  { name: '20261201120000_client_exports', class: Migration20261201120000_client_exports },
 ];

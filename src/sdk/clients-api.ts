@@ -5,7 +5,7 @@ import type { BodyOf, CreateOptions, Http, QueryOf, VersionedOptions } from './h
 export type ClientsApi = ReturnType<typeof createClientsApi>;
 
 export function createClientsApi(http: Http) {
-  return { ...recordApi(http), ...mergeApi(http), ...dataRequestApi(http) };
+  return { ...recordApi(http), ...fileApi(http), ...mergeApi(http), ...dataRequestApi(http) };
 }
 
 function recordApi(http: Http) {
@@ -133,19 +133,11 @@ function mergeApi(http: Http) {
     /** What was done to a client and who has read it, newest first. */
     getHistory: (client_id: string, query: QueryOf<'getClientHistory'> = {}) =>
       dataOf(http.GET(`${base}/{client_id}/history`, { params: { path: { client_id }, query } })),
-import { createHeaders, dataOf, streamOf } from './http.ts';
-import type { BodyOf, CreateOptions, Http, QueryOf } from './http.ts';
-
-const base = '/api/v1/clients';
-
-/** Client records. All throw `ProblemError`. */
-export type ClientsApi = ReturnType<typeof createClientsApi>;
-
-export function createClientsApi(http: Http) {
-  return { ...clientFilesApi(http) };
+  };
 }
 
-function clientFilesApi(http: Http) {
+/** CSV files. */
+function fileApi(http: Http) {
   return {
     /** Imports a CSV file, all rows or none; with `mode: 'preview'` it is only checked, and no client is written. */
     importClients: (csv: string, query: QueryOf<'importClients'> = {}) =>
@@ -157,14 +149,18 @@ function clientFilesApi(http: Http) {
           params: { query },
         }),
       ),
+
     /** CSV with masked CPF, as it arrives. */
     exportClients: (query: QueryOf<'exportClients'> = {}) =>
       streamOf(http.GET(`${base}/export`, { params: { query }, parseAs: 'stream' })),
+
     /** Asks for an export with full CPF; it waits for somebody else, and the answer is the request. */
     requestClientExport: (body: BodyOf<'requestClientExport'>, options: CreateOptions = {}) =>
       dataOf(http.POST(`${base}/exports`, { body, headers: createHeaders(options) })),
+
     /** Own approved exports with full CPF. */
     getClientExports: (query: QueryOf<'getClientExports'> = {}) => dataOf(http.GET(`${base}/exports`, { params: { query } })),
+
     /** CSV with full CPF of an approved export, as it arrives; for its requester, for a day. */
     fetchClientExport: (export_id: string) =>
       streamOf(http.GET(`${base}/exports/{export_id}/file`, { params: { path: { export_id } }, parseAs: 'stream' })),

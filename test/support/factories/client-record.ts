@@ -53,6 +53,7 @@ export async function createClientMerge(target: Target, columns: Columns<'client
   const undone = { taken_fields: [], moved: {}, undo_until: fromNow(30 * 24 * hour), undone_at: fromNow(0), values_cleared_at: fromNow(0) };
   return insertRow(target, 'client_merges', { tenant_id: defaultTenantId, client_id: client.id, merged_id: merged.id, ...undone, ...columns });
 }
+
 /** An approved export of clients with full CPF, which its requester can fetch for a day. */
 export async function createClientExport(
   target: Target,
