@@ -8,7 +8,6 @@ import { jsonb } from '../../../src/platform/database/jsonb.ts';
 import { cpfOf, isCpf } from '../document-numbers.ts';
 import { fromNow, hour } from './defaults.ts';
 import { createApproval, createApprovalPayload } from './approval.ts';
-import { fromNow } from './defaults.ts';
 import { insertRow } from './row-insertion.ts';
 import type { Columns, Given, NewRow, Row, Target } from './row-insertion.ts';
 
