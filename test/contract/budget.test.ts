@@ -87,8 +87,8 @@ function leastOf(one: CallBudget, other: CallBudget): CallBudget {
   return { sql: Math.min(one.sql, other.sql), temporal: Math.min(one.temporal, other.temporal) };
 }
 
-/** Reads that go through a chain in batches: as many trips as it is long. */
-const walks = ['exportAuditLogs', 'verifyAuditLogs', 'getAuditLogDetails'];
+/** Reads that go through a chain or a table in batches: as many trips as it is long. The file of clients is counted before. */
+const walks = ['exportAuditLogs', 'verifyAuditLogs', 'getAuditLogDetails', 'fetchClientExport'];
 
 describe('what calls cost', () => {
   it.each(routes.filter(({ method, permission }) => method === 'get' && permission !== 'public').map((one) => [one.operationId, one] as const))(
