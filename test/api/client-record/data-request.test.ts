@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
+import { eventually } from '../../support/eventually.ts';
 import { createContact } from '../../support/factories/assignment.ts';
 import { createClientRecord } from '../../support/factories/client-record.ts';
 import { secondTenant } from '../../support/people.ts';
@@ -37,8 +38,12 @@ function call(method: string, path: string, body?: unknown, headers: Record<stri
 const plusDays = (day: string, days: number) => new Date(Date.parse(day) + days * 86_400_000).toISOString().slice(0, 10);
 const ask = (clientId: string, body: unknown, headers: Record<string, string> = {}, token = manager.token) =>
   call('POST', `/api/v1/clients/${clientId}/data-requests`, body, headers, token);
-const startsOf = async (id: string) =>
-  asSuperuser(app, "select kind from workflow_starts where kind = 'client-data-request' and input ->> 'request_id' = $1", [id]);
+/** Whether the workflow that watches over a request has been started. */
+const isWatched = (id: string) =>
+  eventually(
+    () => app.api.deps.temporal.client.workflow.getHandle(`client-data-request/${defaultTenantId}/${id}`).describe().catch(() => null),
+    (described) => described?.status.name === 'RUNNING',
+  );
 
 describe('a request of a client about their data', () => {
   it('is opened with the due date of the settings, shown, listed and closed', async () => {
@@ -67,7 +72,7 @@ describe('a request of a client about their data', () => {
     const one = `${requestsPath}/${opened.body.id}`;
     expect(opened.headers.get('location')).toBe(one);
     expect((await call('GET', one)).body).toEqual(opened.body);
-    expect(await startsOf(opened.body.id)).toHaveLength(1);
+    await isWatched(opened.body.id);
 
     const again = await ask(client.id, { kind: 'access' });
     expect(again).toMatchObject({ status: 409, body: { code: 'client.request-open', existing: { request_id: opened.body.id } } });

@@ -60,7 +60,8 @@ export async function createClientExport(
   { reason = 'a test', ...filters }: Partial<ClientExportFilters> & { readonly reason?: string } = {},
 ): Promise<Row<'client_exports'>> {
   const { digest } = await createApprovalPayload(target);
-  const approval = await createApproval(target, { digest, requested_by, action: 'client.export-full' });
+  const executed = { status: 'executed', executed_at: fromNow(0), closed_at: fromNow(0) } as const;
+  const approval = await createApproval(target, { digest, requested_by, action: 'client.export-full', ...executed });
   return insertRow(target, 'client_exports', {
     tenant_id: defaultTenantId,
     requested_by,
