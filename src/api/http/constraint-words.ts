@@ -19,6 +19,7 @@ const fieldsByConstraint: Readonly<Record<string, string>> = {
   ck_activity_amount: 'amount',
   ck_activity_status: 'status',
   ck_activity_type: 'type',
+  client_data_requests_open_key: 'kind',
   uq_user_date: 'date',
   uq_user_week: 'week_start',
   user_agent_permissions_user_agent_key: 'agent_name',
