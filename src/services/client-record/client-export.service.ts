@@ -11,10 +11,11 @@ import type { ReadScope } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { assertAllowed } from '../assignment/index.ts';
 import { ownRights } from '../identity/role/effective-rights.service.ts';
 import { addressCells, clientCsvColumns } from './client-csv.ts';
 import { filterOf, fullCpfs } from './client-export.queries.ts';
-import { listClients } from './client.queries.ts';
+import { filterNames, listClients } from './client.queries.ts';
 import type { ClientFilter } from './client.queries.ts';
 
 const resource_type = 'client_export';
@@ -73,13 +74,12 @@ async function* csvOf(
 
 /** Records that somebody is about to read an export: which filters, not how many clients, which only its end tells. */
 export function auditExport(tx: Tx, { state = 'active', ...filter }: ClientFilter): void {
-  const filters = Object.entries(filter).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   tx.audit({
     event: 'client.export',
     action: 'read',
     resource_type,
     resource_id: null,
-    new_values: { state, filters: filters.toSorted() },
+    new_values: { state, filters: filterNames(filter) },
   });
 }
 
@@ -91,10 +91,7 @@ export function auditExport(tx: Tx, { state = 'active', ...filter }: ClientFilte
  */
 export async function assertMayTakeOut(tx: Tx): Promise<void> {
   const rights = await ownRights(tx);
-  for (const permission of ['client:reveal-cpf', 'client:export'] as const) {
-    const { allowed, rule } = can(rights, permission);
-    if (!allowed) throw new Problem({ code: 'auth.forbidden', detail: `This needs the permission ${permission}.`, members: { permission, rule } });
-  }
+  for (const permission of ['client:reveal-cpf', 'client:export'] as const) assertAllowed(can(rights, permission), permission);
 }
 
 /** An approved export of clients with full CPF. */

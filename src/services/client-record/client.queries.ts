@@ -86,6 +86,13 @@ export function clientsQuery() {
     .select(['c.created_at', 'c.updated_at', 'c.deleted_at', 'c.erased_at', 'c.is_active', 'c.version']);
 }
 
+/** The names of the filters that were used, for the audit, which keeps no value of them. */
+export function filterNames(filter: object): string[] {
+  return Object.entries(filter)
+    .flatMap(([name, value]) => (value === undefined ? [] : [name]))
+    .toSorted();
+}
+
 /** What was asked of a list. */
 export interface ClientListing extends ClientFilter, Page {
   readonly sort?: ClientSort | undefined;
@@ -107,8 +114,8 @@ export async function listClients(db: ReadSource, scope: ReadScope, listing: Cli
   return count ? { ...body, total: await countClients(db, scope, listing, words) } : body;
 }
 
-/** How many clients match, exactly up to {@link countedAtMost}. */
-async function countClients(db: ReadSource, scope: ReadScope, filter: ClientFilter, words: readonly string[] | undefined) {
+/** How many clients match, exactly up to {@link countedAtMost}. @param words of `q`, which were looked up already. */
+export async function countClients(db: ReadSource, scope: ReadScope, filter: ClientFilter, words?: readonly string[]) {
   const counting = sql<{ count: number }>`select count(*)::int as count from (${matching(filter, words)} limit ${countedAtMost + 1}) counted`;
   const [counted] = await read(db, scope, { compile: () => counting.compile(kysely) });
   const found = counted?.count ?? 0;

@@ -11,6 +11,7 @@ import { assertChanges } from '../../platform/row-version.ts';
 import { decideModuleAccess } from '../identity/role/module-access.service.ts';
 import { clientColumns, lockClient, lockDeletedClient } from './client.repository.ts';
 import type { ClientValues } from './client.payload.ts';
+import { filterNames } from './client.queries.ts';
 
 const resource_type = 'client';
 
@@ -98,9 +99,11 @@ async function assertNumberFree(tx: Tx, { cpf, cnpj }: Pick<ClientValues, 'cpf' 
     .executeTakeFirst();
   if (other === undefined) return;
   const isDeleted = other.deleted_at !== null;
-  const conflict = taken(field, `There is a ${isDeleted ? 'deleted ' : ''}client with this ${field.toUpperCase()} already.`);
+  const name = field.toUpperCase();
   const may = async (permission: 'client:read' | 'client:delete') => (await decideModuleAccess(tx, tx.actor, tx.actor, permission)).allowed;
-  if (!(await may('client:read'))) throw conflictWithoutTrace(field);
+  // Who may not see clients learns only that the number cannot be used, which it would show in any case.
+  if (!(await may('client:read'))) throw taken(field, `There is a client with this ${name} already.`);
+  const conflict = taken(field, `There is a ${isDeleted ? 'deleted ' : ''}client with this ${name} already.`);
   const restore = isDeleted && other.merged_into_id === null && (await may('client:delete'));
   throw new Problem({
     code: conflict.code,
@@ -114,11 +117,6 @@ async function assertNumberFree(tx: Tx, { cpf, cnpj }: Pick<ClientValues, 'cpf' 
       },
     },
   });
-}
-
-/** What somebody learns who may not see clients: that the number cannot be used, which it would show in any case. */
-function conflictWithoutTrace(field: string): Problem {
-  return taken(field, `There is a client with this ${field.toUpperCase()} already.`);
 }
 
 /** What a change says; what is undefined stays. */
@@ -197,13 +195,12 @@ export function auditRead(tx: Tx, id: string): void {
 
 /** Records that somebody has read a list of clients: one entry, with the count (S4-23) and the names of what was looked for. */
 export function auditList(tx: Tx, { items }: { readonly items: readonly unknown[] }, filter: object): void {
-  const filters = Object.entries(filter).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   tx.audit({
     event: 'client.list',
     action: 'read',
     resource_type,
     resource_id: null,
-    new_values: { count: items.length, filters: filters.toSorted() },
+    new_values: { count: items.length, filters: filterNames(filter) },
   });
 }
 

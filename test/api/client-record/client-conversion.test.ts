@@ -1,16 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { clientDriver, clients, grantClients } from '../../support/drivers/client-record.ts';
+import { clientDriver, clients, grantClients, keepCpf } from '../../support/drivers/client-record.ts';
 import { createContact, newContactAssignment } from '../../support/factories/assignment.ts';
 import { someCpf } from '../../support/factories/client-record.ts';
 import { insertRow } from '../../support/factories/row-insertion.ts';
 import { createPipeline, createPipelineStage, createProspect } from '../../support/factories/tracker.ts';
 import { secondTenant } from '../../support/people.ts';
 import type { OtherTenant } from '../../support/people.ts';
-import { asSuperuser } from '../../support/superuser.ts';
 
 let app: TestApi;
 let manager: SignedIn;
@@ -21,7 +19,7 @@ let place: { pipeline_id: number; stage_id: number };
 
 beforeAll(async () => {
   app = await startTestApi();
-  await asSuperuser(app, "update tenants set id_document_type = 'cpf', time_zone = 'America/Sao_Paulo' where id = $1", [defaultTenantId]);
+  await keepCpf(app);
   manager = await app.signIn('role-super-admin');
   agent = await app.signIn('role-junior-agent');
   other = await secondTenant(app);

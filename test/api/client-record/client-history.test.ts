@@ -4,7 +4,7 @@ import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { withClient } from '../../../src/dev/bootstrap-database.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { SignedIn, TestApi } from '../../support/api.ts';
-import { clientDriver, clients, grantClients } from '../../support/drivers/client-record.ts';
+import { clientDriver, clients, grantClients, keepCpf } from '../../support/drivers/client-record.ts';
 import { createClientRecord, someCpf } from '../../support/factories/client-record.ts';
 import { makePerson, secondTenant } from '../../support/people.ts';
 import type { OtherTenant } from '../../support/people.ts';
@@ -19,7 +19,7 @@ let drive: ReturnType<typeof clientDriver>;
 
 beforeAll(async () => {
   app = await startTestApi();
-  await asSuperuser(app, "update tenants set id_document_type = 'cpf', time_zone = 'America/Sao_Paulo' where id = $1", [defaultTenantId]);
+  await keepCpf(app);
   manager = await app.signIn('role-super-admin');
   other = await secondTenant(app);
   drive = clientDriver(app, manager);

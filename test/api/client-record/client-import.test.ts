@@ -3,6 +3,7 @@ import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { cpfOf, maskOf } from '../../support/document-numbers.ts';
+import { keepCpf } from '../../support/drivers/client-record.ts';
 import { createClientRecord, someCpf } from '../../support/factories/client-record.ts';
 import { secondTenant } from '../../support/people.ts';
 import type { OtherTenant } from '../../support/people.ts';
@@ -14,7 +15,7 @@ let other: OtherTenant;
 
 beforeAll(async () => {
   app = await startTestApi();
-  await asSuperuser(app, "update tenants set id_document_type = 'cpf', time_zone = 'America/Sao_Paulo' where id = $1", [defaultTenantId]);
+  await keepCpf(app);
   manager = await app.signIn('role-super-admin');
   other = await secondTenant(app);
 });

@@ -1,17 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { TestApi } from '../../support/api.ts';
-import { clientDriver, clients } from '../../support/drivers/client-record.ts';
-import { asSuperuser } from '../../support/superuser.ts';
+import { clientDriver, clients, keepCpf } from '../../support/drivers/client-record.ts';
 
 let app: TestApi;
 let drive: ReturnType<typeof clientDriver>;
 
 beforeAll(async () => {
   app = await startTestApi();
-  await asSuperuser(app, "update tenants set id_document_type = 'cpf', time_zone = 'America/Sao_Paulo' where id = $1", [defaultTenantId]);
+  await keepCpf(app);
   drive = clientDriver(app, await app.signIn('role-super-admin'));
 });
 

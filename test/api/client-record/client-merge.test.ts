@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { purgeExpiredRows } from '../../../src/services/operations/housekeeping.service.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { clientDriver, clients, grantClients, merges } from '../../support/drivers/client-record.ts';
+import { clientDriver, clients, grantClients, keepCpf, merges } from '../../support/drivers/client-record.ts';
 import { createContact } from '../../support/factories/assignment.ts';
 import { someCpf } from '../../support/factories/client-record.ts';
 import { secondTenant } from '../../support/people.ts';
@@ -18,7 +17,7 @@ let drive: ReturnType<typeof clientDriver>;
 
 beforeAll(async () => {
   app = await startTestApi();
-  await asSuperuser(app, "update tenants set id_document_type = 'cpf', time_zone = 'America/Sao_Paulo' where id = $1", [defaultTenantId]);
+  await keepCpf(app);
   manager = await app.signIn('role-super-admin');
   other = await secondTenant(app);
   drive = clientDriver(app, manager);

@@ -4,6 +4,7 @@ import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { maskOf } from '../../support/document-numbers.ts';
+import { clients, keepCpf, person } from '../../support/drivers/client-record.ts';
 import { createContact } from '../../support/factories/assignment.ts';
 import { createClientRecord, someCpf } from '../../support/factories/client-record.ts';
 import { secondTenant } from '../../support/people.ts';
@@ -16,7 +17,7 @@ let other: OtherTenant;
 
 beforeAll(async () => {
   app = await startTestApi();
-  await asSuperuser(app, "update tenants set id_document_type = 'cpf', time_zone = 'America/Sao_Paulo' where id = $1", [defaultTenantId]);
+  await keepCpf(app);
   manager = await app.signIn('role-super-admin');
   other = await secondTenant(app);
 });
@@ -24,9 +25,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await app.close();
 });
-
-const clients = '/api/v1/clients';
-const person = (more: Record<string, unknown> = {}) => ({ name: 'Maria da Silva', cpf: someCpf(), birth_date: '1985-03-02', ...more });
 
 function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, token = manager.token): Promise<Answer> {
   return app.call(method, path, { token, ...(body === undefined ? {} : { body }), headers });

@@ -7,6 +7,11 @@ import { asSuperuser } from '../superuser.ts';
 export const clients = '/api/v1/clients';
 export const merges = '/api/v1/client-merges';
 
+/** Makes the sample tenant one whose identity document is the CPF, on the clocks of São Paulo. */
+export async function keepCpf(app: TestApi): Promise<void> {
+  await asSuperuser(app, "update tenants set id_document_type = 'cpf', time_zone = 'America/Sao_Paulo' where id = $1", [defaultTenantId]);
+}
+
 /** The body of a new client. */
 export const person = (more: Record<string, unknown> = {}) => ({ name: 'Maria da Silva', cpf: someCpf(), birth_date: '1985-03-02', ...more });
 
