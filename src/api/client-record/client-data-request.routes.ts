@@ -4,13 +4,8 @@ import { expectedVersion, versionEtag } from '../../platform/row-version.ts';
 import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import { uuid } from '../../platform/value-schemas.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
-import {
-  auditRequestList,
-  auditRequestRead,
-  openDataRequest,
-  refuseDataRequest,
-  withdrawDataRequest,
-} from '../../services/client-record/data-request/client-data-request.service.ts';
+import { auditDataRequest, auditDataRequestList } from '../../services/client-record/data-request/client-data-request-audit.service.ts';
+import { openDataRequest, refuseDataRequest, withdrawDataRequest } from '../../services/client-record/data-request/client-data-request.service.ts';
 import { fulfilPayload, listDataRequests, showDataRequest } from '../../services/client-record/data-request/client-data-request.queries.ts';
 import { clientFulfilRequest } from '../../services/client-record/data-request/client-fulfil-request.action.ts';
 import { loadClientSettings, replaceClientSettings } from '../../services/client-record/data-request/client-settings.service.ts';
@@ -113,7 +108,7 @@ const getClientDataRequests = route({
   handler: ({ actor, query, unitOfWork }) =>
     unitOfWork(async (tx) => {
       const page = await listDataRequests(tx, actor, query);
-      auditRequestList(tx, page.items.length);
+      auditDataRequestList(tx, page.items.length);
       return page;
     }),
 });
@@ -132,7 +127,7 @@ const getClientDataRequest = route({
   handler: ({ actor, params, unitOfWork }) =>
     unitOfWork(async (tx) => {
       const request = await showDataRequest(tx, actor, params.request_id);
-      auditRequestRead(tx, request);
+      auditDataRequest(tx, 'read', request);
       return request;
     }),
 });

@@ -6,7 +6,7 @@ import { uuid } from '../../platform/value-schemas.ts';
 import { runGatedAction } from '../../services/actions/run-action.ts';
 import { clientCsvColumns } from '../../services/client-record/client-csv.ts';
 import { clientExportFull } from '../../services/client-record/client-export-full.action.ts';
-import { clientExportFullPayload } from '../../services/client-record/client-export.payload.ts';
+import { clientExportRequest } from '../../services/client-record/client-export.payload.ts';
 import { ownExports } from '../../services/client-record/client-export.queries.ts';
 import { auditExport, exportClients, exportFullClients, openExportFile } from '../../services/client-record/client-export.service.ts';
 import { importClients, previewClients } from '../../services/client-record/client-import.service.ts';
@@ -83,8 +83,12 @@ const requestExport = route({
     'Somebody else has to approve it, and `client:export` is needed as well. When it is approved, the requester alone can fetch the ' +
     'file for a day; it is made anew each time and kept nowhere.',
   permission: 'client:reveal-cpf',
-  gate: { action: clientExportFull.name, payload: ({ body }) => body },
-  body: clientExportFullPayload,
+  gate: {
+    action: clientExportFull.name,
+    payload: ({ body }) => body,
+    complete: async (_deps, payload, _input, { user_id }) => ({ ...(payload as object), requested_by: user_id ?? undefined }),
+  },
+  body: clientExportRequest,
   responses: { 202: ApprovalBody },
   // The gate has a floor: without an approval the action refuses.
   handler: (context) => context.change((tx) => runGatedAction(tx, context, clientExportFull.prepare(context.body))),

@@ -9,7 +9,7 @@ import { findDuplicates, findDuplicatesOf } from '../../services/client-record/c
 import { loadClientHistory } from '../../services/client-record/client-history.queries.ts';
 import { listClientMerges, loadClientMerge } from '../../services/client-record/client-merge.queries.ts';
 import { mergeClients as merge, undoMerge } from '../../services/client-record/client-merge.service.ts';
-import { auditHistoryRead, auditMergeList } from '../../services/client-record/client-reading-audit.service.ts';
+import { auditHistoryRead, auditMergeList, auditMergeRead } from '../../services/client-record/client-reading-audit.service.ts';
 import { loadClient } from '../../services/client-record/client.queries.ts';
 import { auditList } from '../../services/client-record/client.service.ts';
 import { reply, route } from '../http/route.ts';
@@ -20,6 +20,7 @@ import {
   clientMergePage,
   clientMergeResult,
   clientMergesQuery,
+  clientMergeView,
   clientMerging,
   duplicateGroups,
   duplicateGroupsQuery,
@@ -32,6 +33,8 @@ const tag = 'client';
 const clientsPath = '/api/v1/clients';
 const clientPath = `${clientsPath}/:client_id`;
 const mergesPath = '/api/v1/client-merges';
+const mergePath = `${mergesPath}/:merge_id`;
+const mergeParams = z.object({ merge_id: uuid });
 const clientParams = z.object({ client_id: uuid });
 
 /** Answers with a merge and its two clients as they are now. */
@@ -125,13 +128,13 @@ const mergeClients = route({
 const undoClientMerge = route({
   operationId: 'undoClientMerge',
   method: 'post',
-  path: `${mergesPath}/:merge_id/undo`,
+  path: `${mergePath}/undo`,
   tag,
   summary: 'Undo a merge within thirty days: the merged client comes back',
   description: 'What the client took goes back where nobody has changed it since. Later merges of the client are undone first.',
   permission: 'client:manage',
   gate: 'none',
-  params: z.object({ merge_id: uuid }),
+  params: mergeParams,
   responses: { 200: clientMergeResult },
   problems: ['resource.not-found', 'client.merge-not-undoable', 'client.merge-expired', 'client.merge-followed'],
   handler: (context) => {
@@ -159,6 +162,25 @@ const getClientMerges = route({
       const page = await listClientMerges(tx, actor, query);
       auditMergeList(tx, page.items.length);
       return page;
+    }),
+});
+
+const getClientMerge = route({
+  operationId: 'getClientMerge',
+  method: 'get',
+  path: mergePath,
+  tag,
+  summary: 'One merge: who merged what, which fields were taken and what was moved',
+  permission: 'client:read',
+  gate: 'none',
+  params: mergeParams,
+  responses: { 200: clientMergeView },
+  problems: ['resource.not-found'],
+  handler: ({ actor, params, unitOfWork }) =>
+    unitOfWork(async (tx) => {
+      const merge = await loadClientMerge(tx, actor, params.merge_id);
+      auditMergeRead(tx, merge.id);
+      return merge;
     }),
 });
 
@@ -213,5 +235,6 @@ export const clientMergeRoutes = [
   mergeClients,
   getClientHistory,
   getClientMerges,
+  getClientMerge,
   undoClientMerge,
 ];

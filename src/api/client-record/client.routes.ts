@@ -8,7 +8,7 @@ import type { ClientListing } from '../../services/client-record/client.queries.
 import {
   auditList,
   auditRead,
-  createClient as insertClient,
+  createClient as create,
   deleteClient as removeClient,
   restoreClient as bringBack,
   revealClient,
@@ -108,7 +108,7 @@ const createClient = route({
   handler: (context) =>
     context.change(async (tx) => {
       const { contact_id, ...values } = context.body;
-      const id = await insertClient(tx, values, { contact_id }, context.deps.now());
+      const id = await create(tx, values, contact_id, context.deps.now());
       return showClient(context, tx, id, 201);
     }),
 });

@@ -18,6 +18,16 @@ const titles: Readonly<Record<string, string>> = {
   'client.read-history': 'History read',
   'client.merge': 'Merged',
   'client.unmerge': 'Merge undone',
+  'client.transfer': 'Handed over',
+  'client.erase': 'Erased',
+  'client-data-request.open': 'Request for their data received',
+  'client-data-request.read': 'Request for their data read',
+  'client-data-request.refuse': 'Request for their data refused',
+  'client-data-request.withdraw': 'Request for their data withdrawn',
+  'client-data-request.remind': 'Staff reminded of a request for their data',
+  'client-data-request.overdue': 'Staff told that a request for their data is overdue',
+  'client-data-request.fulfil': 'Request for their data fulfilled',
+  'client-data-request.download': 'File of everything held downloaded',
 };
 
 /** What happened, in words; of an event without words of its own, its name without the resource. */

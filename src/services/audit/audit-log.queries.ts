@@ -80,23 +80,6 @@ export async function listEntries(
   return openRows(deps, chainId, await read(deps.db, chainScope(chainId), page));
 }
 
-/** All entries about some things of one type, oldest first, with the values that can be opened. */
-export async function entriesAbout(deps: Deps, chainId: string, resource_type: string, resourceIds: readonly string[]) {
-  const entries = kysely
-    .selectFrom('audit_logs')
-    .where('chain_id', '=', chainId)
-    .where('resource_type', '=', resource_type)
-    .where('resource_id', 'in', resourceIds)
-    .orderBy('seq')
-    .select(['id', 'occurred_at', 'event', 'outcome', 'old_values', 'new_values'])
-    .select([
-      sql<string | null>`private::text`.as('private'),
-      sql<Actor['kind']>`entry #>> '{actor,kind}'`.as('actor_kind'),
-      sql<string[]>`array(select json_array_elements_text(entry #> '{actor,roles}'))`.as('roles'),
-    ]);
-  return openRows(deps, chainId, await read(deps.db, chainScope(chainId), entries));
-}
-
 /**
  * A page of the entries about some resources with the values of these and who did it, newest first, with one row more than `limit`.
  * Each resource is looked for by itself, so that the index gives its newest entries, however many there are of others. For
@@ -125,7 +108,21 @@ export function entriesAboutQuery(
     .select(['e.id', 'e.seq', 'e.entry', 'e.old_values', 'e.new_values', 'e.private', 'u.full_name as user_name']);
 }
 
+/** Entries that are read at a time where all of them are wanted. */
+const entriesAtOnce = 500;
+
 type EntryAbout = Awaited<ReturnType<ReturnType<typeof entriesAboutQuery>['executeTakeFirstOrThrow']>>;
+
+/** All entries about some resources, oldest first, as {@link openEntriesAbout} gives them. @param resources as of {@link entriesAboutQuery} */
+export async function allEntriesAbout(deps: Deps, chainId: string, resources: RawBuilder<unknown>) {
+  const found: Awaited<ReturnType<typeof openEntriesAbout>> = [];
+  for (let before: number | null = null, isLast = false; !isLast; before = found.at(-1)?.seq ?? null) {
+    const rows: EntryAbout[] = await read(deps.db, chainScope(chainId), entriesAboutQuery(chainId, resources, { before, limit: entriesAtOnce }));
+    found.push(...(await openEntriesAbout(deps, chainId, rows.slice(0, entriesAtOnce))));
+    isLast = rows.length <= entriesAtOnce;
+  }
+  return found.toReversed();
+}
 
 /** Opens the values of {@link entriesAboutQuery}; `values_erased` where they were about a person whose key is destroyed. */
 export async function openEntriesAbout(deps: Deps, chainId: string, rows: readonly EntryAbout[]) {

@@ -19,6 +19,7 @@ export const clientExportFull = defineAction<Payload>({
   title: 'Export client records with full CPF',
   permission: 'client:reveal-cpf',
   payload: clientExportFullPayload,
+  madeByRoute: ['requested_by'],
   unwrittenGate: 'approval',
   floor: () => 'approval',
   environment: () => null,

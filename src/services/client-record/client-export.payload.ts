@@ -14,9 +14,12 @@ export const clientExportFilters = z
   .meta({ id: 'ClientExportFilters' });
 
 /** What is asked for when full numbers are to leave the system. */
-export const clientExportFullPayload = z
+export const clientExportRequest = z
   .strictObject({
     filters: clientExportFilters.prefault({}),
     reason: reasonText.describe('Reason, for the record; must not name a client'),
   })
   .meta({ id: 'ClientExportRequest' });
+
+/** The same with who will fetch the file: two people who ask for the same clients ask for two things. */
+export const clientExportFullPayload = clientExportRequest.extend({ requested_by: uuid.optional() });

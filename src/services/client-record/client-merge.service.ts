@@ -11,6 +11,7 @@ import { invalidInput, unknownReference } from '../../platform/input-issues.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import { assertVersion } from '../../platform/row-version.ts';
 import { moveBack, moveReferences } from './client-references.ts';
+import { kindOpenAtBoth, waitingAnswer } from './data-request/requests-of-merge.queries.ts';
 
 const resource_type = 'client';
 const dayMs = 86_400_000;
@@ -44,6 +45,7 @@ export async function mergeClients(tx: Tx, { client_id, version, merged_id, merg
   assertAlike(client, merged);
   const [before, theirs] = [toRow(client, mergeFields), toRow(merged, mergeFields)];
   assertTakeable(theirs, take);
+  await assertRequestsMovable(tx, [client_id, merged_id]);
   const taken = fieldsToTake(before, theirs, take);
   const [former, given] = [valuesOf(before, taken), valuesOf(theirs, taken)];
   const times = await timesOfMerge(tx, client_id);
@@ -88,6 +90,7 @@ export async function undoMerge(tx: Tx, mergeId: string, nowMs: number): Promise
   if (client === undefined || merged === undefined) throw notFound('merge');
   assertUndoable(merge, [client, merged], nowMs);
   await assertLatest(tx, merge);
+  await assertNoAnswerWaits(tx, [client_id], 'client.merge-not-undoable');
 
   const [before, theirs] = [toRow(client, mergeFields), toRow(merged, mergeFields)];
   const back = fieldsToPutBack(before, theirs, merge.taken_fields);
@@ -164,6 +167,20 @@ function assertAlike(client: Locked, merged: Locked): void {
       merged_id: client.id,
     });
   }
+}
+
+/** @throws Problem `client.not-mergeable` where one of them is about to be answered, or both have an open request of a kind. */
+async function assertRequestsMovable(tx: Tx, clientIds: readonly string[]): Promise<void> {
+  await assertNoAnswerWaits(tx, clientIds, 'client.not-mergeable');
+  const kind = await kindOpenAtBoth(tx, clientIds);
+  if (kind !== undefined) throw notMergeable(`Both clients have an open request for ${kind}. Answer or withdraw one of them first.`);
+}
+
+/** Whoever decides about an answer has to know whose data it is about until it is given. */
+async function assertNoAnswerWaits(tx: Tx, clientIds: readonly string[], code: 'client.not-mergeable' | 'client.merge-not-undoable'): Promise<void> {
+  const approval_id = await waitingAnswer(tx, clientIds);
+  if (approval_id === undefined) return;
+  throw new Problem({ code, detail: 'An approval waits to answer a request of one of the clients. Have it decided or cancelled first.', members: { approval_id } });
 }
 
 function assertTakeable(theirs: MergeValues, take: readonly MergeField[]): void {

@@ -4,11 +4,12 @@ import { ClientEntity } from '../../entities/client-record/client.entity.ts';
 import { now } from '../../entities/shared/column-types.ts';
 import { toRow } from '../../platform/database/entity-row.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { invalidInput, unknownReference } from '../../platform/input-issues.ts';
-import { Problem, notFound, taken } from '../../platform/problem.ts';
+import { invalidInput } from '../../platform/input-issues.ts';
+import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProblemIssue } from '../../platform/problem.ts';
 import { assertChanges } from '../../platform/row-version.ts';
-import { decideModuleAccess } from '../identity/role/module-access.service.ts';
+import { assertNumberFree } from './client-conflict.service.ts';
+import { lockOrigin } from './client-origin.service.ts';
 import { clientColumns, lockClient, lockDeletedClient } from './client.repository.ts';
 import type { ClientValues } from './client.payload.ts';
 import { filterNames } from './client.queries.ts';
@@ -59,64 +60,31 @@ export function clientIssues({ kind, cpf, cnpj, birth_date }: Numbered, { needsN
 }
 
 /**
- * Creates a client.
+ * Creates a client, of a contact where one is named.
  *
  * @param nowMs milliseconds since the epoch.
- * @throws Problem 422 for fields that do not go together, or a contact that is not there; 409 where another client of the tenant, a
- *   deleted one included, has the number, with the way to restore it for those who may (S4-20).
+ * @throws Problem of {@link lockOrigin} and {@link insertClient}.
  */
-export async function createClient(tx: Tx, values: ClientValues, origin: ClientOrigin, nowMs: number): Promise<string> {
+export async function createClient(tx: Tx, values: ClientValues, contactId: string | null, nowMs: number): Promise<string> {
+  if (contactId !== null) await lockOrigin(tx, { type: 'contact', id: contactId }, '/contact_id');
+  return insertClient(tx, values, contactId === null ? {} : { contact_id: contactId }, nowMs);
+}
+
+/**
+ * Writes a client whose origin, where it has one, is locked.
+ *
+ * @param nowMs milliseconds since the epoch.
+ * @throws Problem 422 for fields that do not go together; 409 where another client of the tenant, a deleted one included, has the
+ *   number, with the way to restore it for those who may (S4-20).
+ */
+export async function insertClient(tx: Tx, values: ClientValues, origin: ClientOrigin, nowMs: number): Promise<string> {
   const issues = clientIssues(values, await clientRules(tx, nowMs));
   if (issues.length > 0) throw invalidInput(issues);
-  if (origin.contact_id != null) await assertContact(tx, origin.contact_id);
   await assertNumberFree(tx, values);
   const client = tx.em.create(ClientEntity, { ...values, ...origin, created_by: tx.actor.user_id });
   await tx.flush();
   tx.audit({ event: 'client.create', action: 'create', resource_type, resource_id: client.id, new_values: { ...values, ...origin } });
   return client.id;
-}
-
-async function assertContact(tx: Tx, id: string): Promise<void> {
-  const contact = await tx.sql.selectFrom('contacts').where('id', '=', id).where('deleted_at', 'is', null).select('id').executeTakeFirst();
-  if (contact === undefined) throw unknownReference('/contact_id', 'contact');
-  const client = await tx.sql.selectFrom('clients').where('contact_id', '=', id).where('deleted_at', 'is', null).select('id').executeTakeFirst();
-  if (client !== undefined) throw taken('contact_id', 'The contact is a client already.');
-}
-
-/**
- * @param except the client whose number it may be.
- * @throws Problem 409; whoever may see the other client is told which it is, and how a deleted one comes back.
- */
-async function assertNumberFree(tx: Tx, { cpf, cnpj }: Pick<ClientValues, 'cpf' | 'cnpj'>, except: string | null = null): Promise<void> {
-  const field = cpf !== null ? 'cpf' : 'cnpj';
-  const number = cpf ?? cnpj;
-  if (number === null) return;
-  const other = await tx.sql
-    .selectFrom('clients')
-    .where(field, '=', number)
-    .$if(except !== null, (clients) => clients.where('id', '<>', except))
-    .select(['id', 'deleted_at', 'merged_into_id', 'version'])
-    .executeTakeFirst();
-  if (other === undefined) return;
-  const isDeleted = other.deleted_at !== null;
-  const name = field.toUpperCase();
-  const may = async (permission: 'client:read' | 'client:delete') => (await decideModuleAccess(tx, tx.actor, tx.actor, permission)).allowed;
-  // Who may not see clients learns only that the number cannot be used, which it would show in any case.
-  if (!(await may('client:read'))) throw taken(field, `There is a client with this ${name} already.`);
-  const conflict = taken(field, `There is a ${isDeleted ? 'deleted ' : ''}client with this ${name} already.`);
-  const restore = isDeleted && other.merged_into_id === null && (await may('client:delete'));
-  throw new Problem({
-    code: conflict.code,
-    detail: restore ? `${conflict.message} Restore it instead.` : conflict.message,
-    errors: conflict.errors,
-    members: {
-      existing: {
-        client_id: other.merged_into_id ?? other.id,
-        is_deleted: isDeleted && other.merged_into_id === null,
-        restore: restore ? { method: 'POST', path: `/api/v1/clients/${other.id}/restore`, if_match: `"${other.version}"` } : null,
-      },
-    },
-  });
 }
 
 /** What a change says; what is undefined stays. */

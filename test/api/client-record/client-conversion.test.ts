@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { clientDriver, clients, grantClients, keepCpf } from '../../support/drivers/client-record.ts';
+import { clientDriver, clients, grantClients, keepCpf, person } from '../../support/drivers/client-record.ts';
 import { createContact, newContactAssignment } from '../../support/factories/assignment.ts';
 import { someCpf } from '../../support/factories/client-record.ts';
 import { insertRow } from '../../support/factories/row-insertion.ts';
@@ -89,6 +89,10 @@ describe('X-10: a client made of a contact', () => {
   it('leads to the client that it was merged into', async () => {
     const { id } = await createContact(app);
     const { body } = await convert(contact(id));
+    expect(await drive.call('POST', clients, person({ contact_id: id }))).toMatchObject({
+      status: 409,
+      body: { errors: [{ pointer: '/contact_id' }], existing: { client_id: body.id, restore: null } },
+    });
     const keep = await drive.created({ contact_id: (await createContact(app)).id });
     expect((await drive.merge(keep.id, body.id)).status).toBe(200);
     expect(await convert(contact(id))).toMatchObject({ status: 409, body: { existing: { client_id: keep.id } } });

@@ -59,6 +59,18 @@ describe('an export with full CPF', () => {
     expect(log.body.items.map(({ event }: { event: string }) => event)).toEqual(['client.export-full', 'client.export-approved']);
   });
 
+  it('asked for by two people is two requests, each for one of them', async () => {
+    const { admin, second } = stage;
+    const body = { reason: 'both of us need it', filters: { kind: 'company' } };
+    const answers = [await ask(body, admin), await ask(body, second)];
+    expect(answers).toMatchObject([{ status: 202 }, { status: 202 }]);
+    const foreign = { action: 'client.export-full', payload: { ...body, requested_by: second.user_id } };
+    expect(await callProven(stage.app, admin, 'POST', '/admin/approvals', { body: foreign })).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: '/payload/requested_by' }] },
+    });
+  });
+
   it('that is rejected gives nothing', async () => {
     const { admin, second, drive } = stage;
     const before = (await own(admin)).length;

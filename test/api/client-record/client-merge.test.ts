@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { purgeExpiredRows } from '../../../src/services/operations/housekeeping.service.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
-import { clientDriver, clients, grantClients, keepCpf, merges } from '../../support/drivers/client-record.ts';
+import { clientDriver, clients, grantClients, keepCpf, merges, person } from '../../support/drivers/client-record.ts';
 import { createContact } from '../../support/factories/assignment.ts';
 import { someCpf } from '../../support/factories/client-record.ts';
 import { secondTenant } from '../../support/people.ts';
@@ -213,12 +213,48 @@ describe('how long a merge can be undone', () => {
   it('not where its contact belongs to another client by now', async () => {
     const [k1, k2] = [await createContact(app), await createContact(app)];
     const [keep, gone] = [await drive.created({ contact_id: k1.id }), await drive.created({ contact_id: k2.id })];
-    const { merge } = await done(drive.merge(keep.id, gone.id));
+    const { merge, client } = await done(drive.merge(keep.id, gone.id));
+    expect(await drive.call('POST', clients, person({ contact_id: k2.id }))).toMatchObject({ status: 409, body: { existing: { client_id: keep.id } } });
+    await drive.call('DELETE', `${clients}/${keep.id}`, undefined, { 'if-match': `"${client.version}"` });
     const third = await drive.created({ contact_id: k2.id });
     expect(await drive.undo(merge.id)).toMatchObject({ status: 409, body: { code: 'client.merge-not-undoable', client_id: third.id } });
     await drive.call('DELETE', `${clients}/${third.id}`, undefined, { 'if-match': '"1"' });
     const undone = await done(drive.undo(merge.id));
     expect([undone.client.contact_id, undone.merged.contact_id]).toEqual([k1.id, k2.id]);
+  });
+});
+
+describe('requests of clients about their data', () => {
+  const requests = '/api/v1/client-data-requests';
+  const asked = async (clientId: string, kind: 'access' | 'erasure'): Promise<Answer['body']> => {
+    const { status, body } = await drive.call('POST', `${clients}/${clientId}/data-requests`, { kind });
+    expect(status).toBe(201);
+    return body;
+  };
+  const clientOf = async (requestId: string): Promise<unknown> => (await done(drive.call('GET', `${requests}/${requestId}`))).client_id;
+
+  it('an open one follows its client and comes back, with its due date; an answered one stays', async () => {
+    const [keep, gone] = [await drive.created(), await drive.created()];
+    const answered = await asked(gone.id, 'access');
+    await done(drive.call('POST', `${requests}/${answered.id}/refuse`, { reason: 'could not be identified' }));
+    const [open, own] = [await asked(gone.id, 'access'), await asked(keep.id, 'erasure')];
+    const { merge } = await done(drive.merge(keep.id, gone.id));
+    expect(merge.moved).toEqual({ data_requests: [open.id] });
+    expect([await clientOf(open.id), await clientOf(answered.id), await clientOf(own.id)]).toEqual([keep.id, gone.id, keep.id]);
+    expect(await done(drive.call('GET', `${requests}/${open.id}`))).toMatchObject({ status: 'open', due_on: open.due_on });
+    await done(drive.undo(merge.id));
+    expect([await clientOf(open.id), await clientOf(own.id)]).toEqual([gone.id, keep.id]);
+  });
+
+  it('two open ones of a kind would be one: they are settled first', async () => {
+    const [keep, gone] = [await drive.created(), await drive.created()];
+    const [, theirs] = [await asked(keep.id, 'access'), await asked(gone.id, 'access')];
+    expect(await drive.merge(keep.id, gone.id)).toMatchObject({
+      status: 409,
+      body: { code: 'client.not-mergeable', detail: 'Both clients have an open request for access. Answer or withdraw one of them first.' },
+    });
+    await done(drive.call('POST', `${requests}/${theirs.id}/withdraw`));
+    await done(drive.merge(keep.id, gone.id));
   });
 });
 
@@ -240,6 +276,16 @@ describe('whose business it is', () => {
     expect((await drive.call('POST', `${clients}/${keep.id}/merge`, body, tag, other.admin.token)).status).toBe(404);
     expect((await drive.call('GET', `${merges}?client_id=${keep.id}`, undefined, {}, other.admin.token)).body.items).toEqual([]);
     expect((await drive.undo(randomUUID())).status).toBe(404);
+    for (const [status, id, token] of [[403, merge.id, agent.token], [404, merge.id, other.admin.token], [404, randomUUID(), manager.token]] as const) {
+      expect((await drive.call('GET', `${merges}/${id}`, undefined, {}, token)).status).toBe(status);
+    }
+  });
+
+  it('one merge is shown as the list shows it, and reading it is an audit entry', async () => {
+    const [keep, gone] = [await drive.created(), await drive.created()];
+    const { merge } = await done(drive.merge(keep.id, gone.id));
+    expect(await done(drive.call('GET', `${merges}/${merge.id}`))).toEqual(merge);
+    expect(await entriesOf(merge.id, 'client-merge.read')).toHaveLength(1);
   });
 
   it('a list is paged, and one audit entry', async () => {

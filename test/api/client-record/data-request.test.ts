@@ -94,7 +94,7 @@ describe('a request of a client about their data', () => {
     const rows = await asSuperuser<{ text: string }>(app, 'select a::text as text from audit_logs a where resource_id = $1', [client.id]);
     expect(rows).toHaveLength(2);
     expect(JSON.stringify(rows)).not.toContain('Somebody');
-    const { items } = (await call('GET', `/admin/audit-logs?resource_id=${client.id}&event=client.data-request`)).body;
+    const { items } = (await call('GET', `/admin/audit-logs?resource_id=${client.id}&event=client-data-request.open`)).body;
     const entry = await call('GET', `/admin/audit-logs/${items[0].id}`);
     expect(entry.body.new_values).toMatchObject({ request_id: body.id, kind: 'erasure', note: 'Note about Somebody' });
   });
@@ -196,7 +196,7 @@ describe('the list of requests', () => {
     } while (cursor !== '');
     expect(paged).toEqual(all);
     expect((await call('GET', `${requestsPath}?cursor=abc`)).body.code).toBe('request.cursor-invalid');
-    const { items } = (await call('GET', '/admin/audit-logs?event=client_data_request.list&limit=1')).body;
+    const { items } = (await call('GET', '/admin/audit-logs?event=client-data-request.list&limit=1')).body;
     expect(items).toMatchObject([{ action: 'read', resource_id: null }]);
   });
 });

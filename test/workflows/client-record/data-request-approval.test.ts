@@ -105,9 +105,10 @@ describe('an access request', () => {
     expect(json.body.held.record).toMatchObject([{ id: client.id, cpf, name: 'Iara <script>alert(1)</script>', birth_date: '1985-03-02' }]);
     expect(json.body.held.contact).toMatchObject([{ id: contact.id, notes: 'likes "tea" & cake' }]);
     expect(json.body.held.prospect).toEqual([]);
+    expect(json.body.held.merges).toEqual([]);
     expect(json.body.held.requests).toMatchObject([{ id: request.id, kind: 'access', note: 'came by letter' }]);
     expect(json.body.held.history.map(({ event }: { event: string }) => event)).toEqual(
-      expect.arrayContaining(['client.create', 'client.read', 'client.data-request']),
+      expect.arrayContaining(['client.create', 'client.read', 'client-data-request.open', 'client-data-request.fulfil']),
     );
     expect(json.body.held.history[0]).toMatchObject({ by: ['role-super-admin'], after: { birth_date: '1985-03-02' } });
     const [staff] = await asSuperuser<{ full_name: string; email: string }>(app, 'select full_name, email from users where id = $1', [admin.user_id]);
@@ -126,11 +127,35 @@ describe('an access request', () => {
     expect(html.headers.get('content-security-policy')).toContain(`default-src 'none'; style-src 'sha256-${hash}'`);
     expect(page).toContain(`sha256-${hash}`);
 
-    const exports = await plain(call('GET', `/admin/audit-logs?resource_id=${client.id}&event=client.data-export`));
+    const exports = await plain(call('GET', `/admin/audit-logs?resource_id=${client.id}&event=client-data-request.download`));
     expect(exports.items).toHaveLength(2);
     await asSuperuser(app, "update client_data_requests set available_until = now() - interval '1 second' where id = $1", [request.id]);
     expect(await file(request.id, 'html')).toMatchObject({ status: 410, body: { code: 'client.data-gone' } });
     expect(await fulfil(request)).toMatchObject({ status: 409, body: { code: 'client.request-closed' } });
+  });
+
+  it('gives what merges have replaced, and no client is merged while an answer waits to be decided', async () => {
+    const [client, other] = [await make({ name: 'Iara Canary' }), await make({ name: 'Iara Former' })];
+    const merge = async () =>
+      call('POST', `${clients}/${client.id}/merge`, { merged_id: other.id, merged_version: 1, take: ['name'] }, { 'if-match': '"1"' });
+    const request = await ask(other.id, 'access');
+    const waiting = (await fulfil(request)).body;
+    expect(await merge()).toMatchObject({ status: 409, body: { code: 'client.not-mergeable', approval_id: waiting.id } });
+    expect((await drive.say(admin, 'cancel', waiting, { reason: 'merge first' })).status).toBe(200);
+    const { merge: merged } = await plain(merge());
+    expect(await plain(call('GET', `${requests}/${request.id}`))).toMatchObject({ client_id: client.id, client_name: 'Iara Former', status: 'open' });
+
+    const asked = (await fulfil(request)).body;
+    expect(await call('POST', `/api/v1/client-merges/${merged.id}/undo`)).toMatchObject({
+      status: 409,
+      body: { code: 'client.merge-not-undoable', approval_id: asked.id },
+    });
+    expect((await drive.approve(second, asked)).status).toBe(200);
+    await drive.settled(asked.id, 'executed');
+    const { held } = (await file(request.id, 'json')).body;
+    expect(held.record.map(({ id }: { id: string }) => id)).toEqual([client.id, other.id]);
+    expect(held.merges).toMatchObject([{ id: merged.id, former_values: { name: 'Iara Canary' } }]);
+    expect((await file(request.id, 'html')).body).toContain('Name: Iara Canary');
   });
 
   it('is not fulfilled when it was withdrawn before the approval', async () => {

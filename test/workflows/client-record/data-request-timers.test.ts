@@ -50,7 +50,12 @@ describe('requests of clients in virtual time', () => {
   }
   const handleOf = (id: string) =>
     app.api.deps.temporal.client.workflow.getHandle(clientDataRequestWorkflowId({ tenant_id: defaultTenantId, request_id: id }));
-  const events = async (id: string) => (await auditEvents(app, 'client_data_request', id)).map((event) => event.replace('client_data_request.', ''));
+  /** What was told of a request, out of the entries about its client. */
+  const events = async (id: string) => {
+    const [request] = await asSuperuser<{ client_id: string }>(app, 'select client_id from client_data_requests where id = $1', [id]);
+    const seen = await auditEvents(app, 'client', request?.client_id ?? '');
+    return seen.filter((event) => /\.(remind|overdue)$/.test(event)).map((event) => event.replace('client-data-request.', ''));
+  };
   const told = (id: string, expected: readonly string[]) =>
     eventually(() => events(id), (seen) => JSON.stringify(seen) === JSON.stringify(expected), 60_000);
   /** Nine in the morning of a day before the due date, in São Paulo. */

@@ -7,6 +7,7 @@ import { read } from '../../../platform/database/read.ts';
 import type { ReadScope, ReadSource } from '../../../platform/database/read.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { givingPermission } from '../../identity/role/decider.queries.ts';
+import { auditDataRequest } from './client-data-request-audit.service.ts';
 import { lockDataRequest } from './client-data-request.repository.ts';
 
 /** A request as its workflow sees it; null when there is none. */
@@ -55,11 +56,5 @@ export async function markTold(tx: Tx, id: string, news: DataRequestNews): Promi
   const request = await lockDataRequest(tx, id);
   tx.em.assign(request, news.news === 'overdue' ? { overdue_told_at: now() } : { reminded_days: news.days });
   await tx.flush();
-  tx.audit({
-    event: news.news === 'overdue' ? 'client_data_request.overdue' : 'client_data_request.remind',
-    action: 'update',
-    resource_type: 'client_data_request',
-    resource_id: id,
-    new_values: { ...news, due_on: request.due_on },
-  });
+  auditDataRequest(tx, news.news === 'overdue' ? 'overdue' : 'remind', request, { ...news, due_on: request.due_on });
 }

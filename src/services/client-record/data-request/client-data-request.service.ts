@@ -5,6 +5,7 @@ import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { invalidInput } from '../../../platform/input-issues.ts';
 import { Problem } from '../../../platform/problem.ts';
 import { clientRules } from '../client.service.ts';
+import { auditDataRequest } from './client-data-request-audit.service.ts';
 import { lockOpenDataRequest } from './client-data-request.repository.ts';
 import { lockHeldClient } from './client-erase.service.ts';
 import { loadClientSettings } from './client-settings.service.ts';
@@ -19,10 +20,7 @@ export interface NewDataRequest {
 
 /**
  * Opens a request of a client, deleted ones included, with the due date that the settings give now.
- *
- * The entries about it are entries about the client, so that its note is sealed under the client's key.
- *
- * @param nowMs milliseconds since the epoch.
+ * * @param nowMs milliseconds since the epoch.
  * @throws Problem 404; 422 for a day after today; `client.request-open` where one of the kind is open; `resource.conflict` for a
  *   client that was erased or merged.
  */
@@ -56,7 +54,7 @@ export async function openDataRequest(tx: Tx, clientId: string, { kind, received
     created_by: tx.actor.user_id,
   });
   await tx.flush();
-  audit(tx, 'client.data-request', request, values);
+  auditDataRequest(tx, 'open', request, values);
   return request.id;
 }
 
@@ -65,7 +63,7 @@ export async function refuseDataRequest(tx: Tx, id: string, reason: string): Pro
   const request = await lockOpenDataRequest(tx, id);
   tx.em.assign(request, { status: 'refused', refusal_reason: reason });
   await tx.flush();
-  audit(tx, 'client.data-request-refuse', request, { reason });
+  auditDataRequest(tx, 'refuse', request, { reason });
 }
 
 /** Closes a request that the client has taken back. @throws Problem 404, `client.request-closed`. */
@@ -73,31 +71,5 @@ export async function withdrawDataRequest(tx: Tx, id: string): Promise<void> {
   const request = await lockOpenDataRequest(tx, id);
   tx.em.assign(request, { status: 'withdrawn' });
   await tx.flush();
-  audit(tx, 'client.data-request-withdraw', request, {});
-}
-
-interface Audited {
-  readonly id: string;
-  readonly client_id: string;
-  readonly kind: DataRequestKind;
-}
-
-function audit(tx: Tx, event: string, { id, client_id, kind }: Audited, values: object): void {
-  tx.audit({
-    event,
-    action: event === 'client.data-request' ? 'create' : 'update',
-    resource_type: 'client',
-    resource_id: client_id,
-    new_values: { request_id: id, kind, ...values },
-  });
-}
-
-/** Records that somebody has read a list of requests, which names clients. */
-export function auditRequestList(tx: Tx, count: number): void {
-  tx.audit({ event: 'client_data_request.list', action: 'read', resource_type: 'client_data_request', resource_id: null, new_values: { count } });
-}
-
-/** Records that somebody has read a request: an entry about its client. */
-export function auditRequestRead(tx: Tx, { id, client_id }: Pick<Audited, 'id' | 'client_id'>): void {
-  tx.audit({ event: 'client.data-request-read', action: 'read', resource_type: 'client', resource_id: client_id, new_values: { request_id: id } });
+  auditDataRequest(tx, 'withdraw', request);
 }

@@ -8,6 +8,7 @@ import { uuid } from '../../../platform/value-schemas.ts';
 import { actAuthority, defineAction } from '../../actions/action.ts';
 import { subjectName } from '../../actions/subject-names.queries.ts';
 import { clearOwnText } from '../../identity/person-traces.service.ts';
+import { auditDataRequest } from './client-data-request-audit.service.ts';
 import { sendDataRequestChanged } from './client-data-request.client.ts';
 import { fulfilAction } from './client-data-request.queries.ts';
 import type { FulfilPayload } from './client-data-request.queries.ts';
@@ -57,13 +58,7 @@ export const clientFulfilRequest = defineAction({
     await tx.flush();
     const erasure = kind === 'erasure' ? await eraseClient(tx, client_id, request.id) : null;
     if (erasure !== null) await clearOwnText(tx, authority, 'Permanently erase a client who has asked for it.');
-    tx.audit({
-      event: 'client_data_request.fulfil',
-      action: 'update',
-      resource_type: 'client_data_request',
-      resource_id: request.id,
-      new_values: { client_id, kind, approval_id, available_until, erasure },
-    });
+    auditDataRequest(tx, erasure === null ? 'fulfil' : 'erase', request, { approval_id, available_until, ...erasure });
     return { request_ids: [request.id, ...(erasure?.withdrawn ?? [])] };
   },
   undo: () => null,

@@ -3,7 +3,7 @@ import { kysely } from '../../../entities/kysely-schema.ts';
 import { read } from '../../../platform/database/read.ts';
 import type { ReadScope } from '../../../platform/database/read.ts';
 import type { ProcessDeps } from '../../../platform/process-deps.ts';
-import { entriesAbout } from '../../audit/audit-log.queries.ts';
+import { allEntriesAbout } from '../../audit/audit-log.queries.ts';
 import type { DataRequestKind } from '../../../domain/client-record/data-request.ts';
 
 type Deps = Pick<ProcessDeps, 'db'>;
@@ -85,6 +85,23 @@ const requests: HeldPart = {
     ),
 };
 
+/** What merges replaced is kept for a while, to undo them. */
+const merges: HeldPart = {
+  name: 'merges',
+  title: 'Records that were merged, and what the merges replaced',
+  rows: ({ db }, scope, ids) =>
+    read(
+      db,
+      scope,
+      kysely
+        .selectFrom('client_merges')
+        .where((eb) => eb.or([eb('client_id', 'in', ids), eb('merged_id', 'in', ids)]))
+        .orderBy('created_at')
+        .orderBy('id')
+        .select(['id', 'client_id', 'merged_id', 'taken_fields', 'former_values', 'created_at', 'undo_until', 'undone_at']),
+    ),
+};
+
 /**
  * What was read and changed, and when, out of the audit log, with the values before and after as the log has them: a CPF is redacted
  * in it. Of staff it names the roles, because the file goes to the client and their own data do not.
@@ -93,20 +110,20 @@ const history: HeldPart = {
   name: 'history',
   title: 'History',
   rows: async (deps, scope, ids) => {
-    const entries = await entriesAbout(deps, scope.tenant_id, 'client', ids);
-    return entries.map(({ occurred_at, event, outcome, actor_kind, roles, old_values, new_values }) => ({
+    const entries = await allEntriesAbout(deps, scope.tenant_id, sql`select 'client' as resource_type, unnest(${ids}::text[]) as resource_id`);
+    return entries.map(({ entry: { occurred_at, event, outcome, actor }, old_values, new_values }) => ({
       at: occurred_at,
       event,
       outcome,
-      by: actor_kind === 'user' ? roles : [actor_kind],
-      before: old_values ?? null,
-      after: new_values ?? null,
+      by: actor.kind === 'user' ? actor.roles : [actor.kind],
+      before: old_values,
+      after: new_values,
     }));
   },
 };
 
 /** Everything that is held about a client. An area that holds more adds its own part here, and says what an erasure does to it. */
-export const heldAbout: readonly HeldPart[] = [record, contact, prospect, requests, history];
+export const heldAbout: readonly HeldPart[] = [record, merges, contact, prospect, requests, history];
 
 /** The client and the ones that were merged into it, also by way of another one: they are the same person. */
 export function clientIds(clientId: string) {

@@ -2,6 +2,7 @@ import { timestampText } from '../../../domain/shared/timestamp-text.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { Problem } from '../../../platform/problem.ts';
 import type { ProcessDeps } from '../../../platform/process-deps.ts';
+import { auditDataRequest } from './client-data-request-audit.service.ts';
 import { lockDataRequest } from './client-data-request.repository.ts';
 import { collectHeld } from './held-about-client.queries.ts';
 import type { HeldFile } from './held-about-client.queries.ts';
@@ -30,13 +31,8 @@ export async function heldFile(tx: Tx, deps: Pick<ProcessDeps, 'db'>, requestId:
     throw new Problem({ code: 'client.data-gone', detail: `The file could be downloaded until ${available_until}. Open another request.` });
   }
   const held = await collectHeld(deps, tx.actor, { id, kind, received_on, client_id }, timestampText(nowMs));
-  tx.audit({
-    event: 'client.data-export',
-    action: 'read',
-    resource_type: 'client',
-    resource_id: client_id,
-    new_values: { request_id: id, format, rows: held.parts.map(({ name, rows }) => ({ part: name, count: rows.length })) },
-  });
+  const rows = held.parts.map((part) => ({ part: part.name, count: part.rows.length }));
+  auditDataRequest(tx, 'download', request, { format, rows });
   return format === 'json' ? jsonOf(held) : heldPage(held);
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { titleOf } from '../../../domain/client-record/client-history.ts';
 import { writtenCnpj, writtenCpf } from '../../../domain/shared/document-number.ts';
 import type { HeldFile, HeldRow } from './held-about-client.queries.ts';
 
@@ -15,21 +16,6 @@ export const heldPagePolicy = `default-src 'none'; style-src 'sha256-${createHas
 
 /** In a page itself the last directive is none. */
 const policyInPage = heldPagePolicy.replace("; frame-ancestors 'none'", '');
-
-/** What entries of the history are called; others go by the name of their event. */
-const eventWords: Readonly<Record<string, string>> = {
-  'client.create': 'Record made',
-  'client.read': 'Record read',
-  'client.update': 'Record changed',
-  'client.delete': 'Record deleted',
-  'client.restore': 'Record restored',
-  'client.reveal-cpf': 'CPF read in full',
-  'client.data-request': 'Request received',
-  'client.data-request-refuse': 'Request refused',
-  'client.data-request-read': 'Request read',
-  'client.data-request-withdraw': 'Request withdrawn',
-  'client.data-export': 'File of everything held downloaded',
-};
 
 /** Everything that is held, as one page for people: no script, nothing from elsewhere, fit for printing. */
 export function heldPage(file: HeldFile): string {
@@ -86,7 +72,7 @@ function writerOf(timeZone: string): Write {
     const text = typeof value === 'string' ? value : JSON.stringify(value);
     if (name === 'cpf' && /^\d{11}$/.test(text)) return writtenCpf(text);
     if (name === 'cnpj' && /^[A-Z\d]{14}$/.test(text)) return writtenCnpj(text);
-    if (name === 'event') return eventWords[text] ?? text;
+    if (name === 'event') return titleOf(text);
     if (/^\d{4}-\d\d-\d\d$/.test(text)) return days.format(new Date(`${text}T00:00:00Z`));
     if (/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text)) return times.format(new Date(text));
     return text;
