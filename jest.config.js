@@ -3,6 +3,8 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
+  // A million rows take their time: jest.plans.config.js.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/plans/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
