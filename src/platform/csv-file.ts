@@ -6,8 +6,8 @@ import type { CsvRowFormat, CsvRowResult } from './csv-row.ts';
 import { Problem } from './problem.ts';
 import type { ProblemIssue } from './problem.ts';
 
-/** Rows that are handed over, and so written by one statement, at once. */
-const batchRows = 2_000;
+/** Rows that are handed over, and so written by one statement, at once; few, so that they do not outlive the young generation. */
+const batchRows = 1_000;
 /** A quote that is never closed makes one record of the rest of the file; this is as much of it as is kept. */
 const maxRecordBytes = 64 * 1024;
 /** Bytes that are parsed at once: rows of a byte or two must not become tens of thousands of records that wait. */
@@ -39,7 +39,7 @@ export interface CsvFileRow<Item> {
 }
 
 /**
- * Takes up to 2,000 valid rows, in the order of the file; nothing more is read before it is done. A fault that shows only now,
+ * Takes up to 1,000 valid rows, in the order of the file; nothing more is read before it is done. A fault that shows only now,
  * such as an address that is taken, is reported for its row. It is called after faults as well, so that people see all of them.
  */
 export type CsvBatchTaker<Column extends string, Item> = (

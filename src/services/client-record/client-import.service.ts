@@ -12,6 +12,7 @@ import { numberOf, numberOwners } from './client-import.queries.ts';
 import type { NumberOwner } from './client-import.queries.ts';
 import type { ClientValues } from './client.payload.ts';
 import { clientRules } from './client.service.ts';
+import { SeenNumbers } from './seen-numbers.ts';
 
 /** What to do about a number that a client has already, or that an earlier row names: refuse the file, or leave the row out. */
 export const duplicateRules = ['error', 'skip'] as const;
@@ -125,24 +126,6 @@ async function wordsOfOwners(tx: Tx): Promise<Readonly<Record<NumberOwner, strin
   const { allowed } = await decideModuleAccess(tx, tx.actor, tx.actor, 'client:read');
   const client = 'belongs to another client';
   return { client, deleted: allowed ? 'belongs to a deleted client' : client, file: 'stands in an earlier row of the file' };
-}
-
-/**
- * Numbers that were read. Of a CPF the first nine digits are kept: the others follow from them, and a number below 2^30 takes a
- * fraction of the memory of a text.
- */
-class SeenNumbers {
-  readonly #cpfs = new Set<number>();
-  readonly #cnpjs = new Set<string>();
-
-  /** @returns false where the number was there already; clients without a number are never the same. */
-  add({ cpf, cnpj }: Pick<ClientValues, 'cpf' | 'cnpj'>): boolean {
-    const before = this.#cpfs.size + this.#cnpjs.size;
-    if (cpf !== null) this.#cpfs.add(Number(cpf.slice(0, 9)));
-    else if (cnpj !== null) this.#cnpjs.add(cnpj);
-    else return true;
-    return this.#cpfs.size + this.#cnpjs.size > before;
-  }
 }
 
 /** A row as its client would be shown. */
