@@ -10,9 +10,7 @@ COPY . .
 RUN node src/dev/build-bundle.ts dist/workflow-bundle.js
 
 FROM node:24.21.0-bookworm-slim
-# What is short-lived needs no more than 16 MB: with the default, which follows the memory of the machine, an import takes 350 MB.
 ENV NODE_ENV=production \
-    NODE_OPTIONS=--max-semi-space-size=16 \
     HOST=0.0.0.0 \
     WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js
 WORKDIR /app
@@ -26,4 +24,6 @@ ENV HEALTH_URL=http://127.0.0.1:3000/health
 HEALTHCHECK --interval=10s --timeout=3s --start-period=15s --retries=3 \
   CMD ["node", "-e", "fetch(process.env.HEALTH_URL).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # node directly, not through npm, so that SIGTERM reaches it.
-CMD ["node", "src/api/server.ts"]
+# The bounds of the heap keep the process below 300 MB while it imports a million rows: by default V8 lets garbage lie in proportion
+# to the memory of the machine.
+CMD ["node", "--max-semi-space-size=16", "--max-old-space-size=512", "src/api/server.ts"]

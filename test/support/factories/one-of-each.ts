@@ -1,3 +1,8 @@
+import { sql } from 'kysely';
+import type { Kysely } from 'kysely';
+import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
+import { softwareModules } from '../../../src/domain/identity/module-permission.ts';
+import type { CastellanSchema } from '../../../src/entities/kysely-schema.ts';
 import type { HasDatabase } from '../superuser.ts';
 import { withSuperuser } from '../superuser.ts';
 import { createApproval, createApprovalPayload, createApprovalPolicy, createBreakGlassReview } from './approval.ts';
@@ -37,6 +42,7 @@ export async function createOneOfEach(app: HasDatabase, user_id: string): Promis
     await createFlag(db, { key: 'matrix', environment: 'development', updated_by: user_id });
     await createRollout(db, user_id);
     await createRole(db, { permissions: ['profile:read'] });
+    await createModulePermissions(db);
     await createTrackerRows(db, user_id);
     const campaign = await createCampaign(db, { created_by: user_id });
     await createCampaignMember(db, { campaign_id: campaign.id, user_id });
@@ -54,6 +60,16 @@ export async function createOneOfEach(app: HasDatabase, user_id: string): Promis
     const threshold = await createAlertThreshold(db, { is_enabled: false });
     await createAlert(db, threshold, { status: 'resolved', resolved_at: fromNow(0), resolve_reason: 'recovered' });
   });
+}
+
+/** One that allows nothing, of everybody, so that whoever a path names has one. */
+async function createModulePermissions(db: Kysely<CastellanSchema>): Promise<void> {
+  await db
+    .insertInto('user_agent_permissions')
+    .columns(['tenant_id', 'user_id', 'agent_name'])
+    .expression((eb) => eb.selectFrom('users').where('tenant_id', '=', defaultTenantId).select(['tenant_id', 'id', sql.lit(softwareModules[0]).as('agent_name')]))
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
 }
 
 /** A configuration that was rolled out in the development environment. */
