@@ -49,6 +49,7 @@ import { Migration20261201110000_clients } from './20261201110000_clients.ts';
 import { Migration20261201120000_client_exports } from './20261201120000_client_exports.ts';
 import { Migration20261201130000_client_data_requests } from './20261201130000_client_data_requests.ts';
 import { Migration20261201140000_client_merges } from './20261201140000_client_merges.ts';
+import { Migration20261202100000_client_duplicate_indexes } from './20261202100000_client_duplicate_indexes.ts';
 
 /** The one migration chain, oldest first. Merged migrations are frozen; each has an `up` and a `down`. */
 export const migrationsList = [
@@ -103,4 +104,5 @@ export const migrationsList = [
   { name: '20261201120000_client_exports', class: Migration20261201120000_client_exports },
   { name: '20261201130000_client_data_requests', class: Migration20261201130000_client_data_requests },
   { name: '20261201140000_client_merges', class: Migration20261201140000_client_merges },
+  { name: '20261202100000_client_duplicate_indexes', class: Migration20261202100000_client_duplicate_indexes },
 ];

@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defaultTenantId } from '../../src/domain/shared/actor.ts';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
-import { rowsRead } from '../support/rows-read.ts';
-import { withoutIndexes } from '../support/without-indexes.ts';
+import { fillClients, prepareFill } from './million-clients.ts';
+import { heapRowsRead, rowsRead } from '../support/rows-read.ts';
 
-const million = 1_000_000;
 /** What a page may read of a million clients with three and a half million words. */
 const fewRows = 10_000;
+const repetitions = 10;
 const tables = ['clients', 'client_name_words'] as const;
 const clients = '/api/v1/clients';
 
@@ -18,42 +17,13 @@ let manager: SignedIn;
 beforeAll(async () => {
   app = await startTestApi();
   manager = await app.signIn('role-super-admin');
-  await fill();
+  await withClient(app.database.adminUrl, async (db) => {
+    await prepareFill(db);
+    await fillClients(db);
+  });
 });
 
 afterAll(() => app.close());
-
-/**
- * A million clients. The n-th name of a list comes about n times less often than the first, as names do: one client in six is a
- * Maria, one in seven a Silva. One in a thousand is a company or is deleted.
- */
-async function fill(): Promise<void> {
-  await withClient(app.database.adminUrl, async (db) => {
-    await db.query("set session_replication_role = replica; set synchronous_commit = off; set maintenance_work_mem = '256MB'; set jit = off");
-    const first = ['Maria', 'José', 'Ana', 'João', 'Antônio', 'Francisco', 'Carlos', 'Paulo', 'Pedro', 'Lucas', 'Luiz', 'Marcos'];
-    const last = ['Silva', 'Santos', 'Oliveira', 'Souza', 'Rodrigues', 'Ferreira', 'Alves', 'Pereira', 'Lima', 'Gomes', 'Ribeiro'];
-    const names = (known: string[], ending: string) => [...known, ...Array.from({ length: 400 }, (_, n) => `${ending}${n.toString(26)}`)];
-    await db.query(`create function pg_temp.skewed(list text[], n bigint) returns text language sql immutable
-      return list[1 + floor(exp(ln(cardinality(list)) * (n % 100003) / 100003.0) - 1)::int]`);
-    await withoutIndexes(db, tables, async () => {
-      await db.query(
-        `insert into clients (id, tenant_id, kind, name, birth_date, email, phone_number, created_at, deleted_at)
-         select ('10000000-0000-4000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, $1, case when n % 1000 = 1 then 'company' else 'person' end,
-           pg_temp.skewed($2, n * 7919) || ' ' || pg_temp.skewed($3, n * 104729) || ' ' || pg_temp.skewed($3, n * 15485863),
-           case when n % 1000 <> 1 then date '1940-01-01' + (n % 25000)::int end,
-           'c' || n || '@people.example', '+55119' || lpad(n::text, 8, '0'), timestamptz '2026-01-01' + n * interval '1 second',
-           case when n % 1000 = 2 then now() end
-         from generate_series(1::bigint, ${million}) n`,
-        [defaultTenantId, names(first, 'Xan'), names(last, 'Yol')],
-      );
-      await db.query("update clients set name = 'Zacarias Ümlaut' where id = '10000000-0000-4000-8000-000000000007'");
-      await db.query(`insert into client_name_words (tenant_id, is_deleted, word, name, client_id, kind)
-        select tenant_id, deleted_at is not null, word, sort_name, id, kind from clients cross join lateral unnest(name_words(name)) word
-        order by word, sort_name, id`);
-    });
-    await db.query('vacuum (analyze) clients, client_name_words');
-  });
-}
 
 async function page(query: string): Promise<Answer> {
   return app.call('GET', `${clients}?limit=20${query}`, { token: manager.token });
@@ -121,5 +91,29 @@ describe('S4-8: client records, a million of them', () => {
   it('counts up to ten thousand', async () => {
     expect((await page('&count=true')).body.total).toEqual({ count: 10_000, is_exact: false });
     expect((await page('&state=deleted&count=true')).body.total).toEqual({ count: 1_000, is_exact: true });
+  });
+});
+
+/** So often that PostgreSQL has chosen the plan that it keeps for the statement. */
+async function repeatedly(request: () => Promise<Answer>): Promise<Answer> {
+  for (let n = 1; n < repetitions; n += 1) await request();
+  return request();
+}
+
+describe('X-10: clients that have something in common, among a million', () => {
+  const groups = (query: string): Promise<Answer> => app.call('GET', `${clients}/duplicates?limit=20&by=${query}`, { token: manager.token });
+
+  it.each(['phone_number', 'email'])('by %s nothing is, and no row is read to know it', async (by) => {
+    expect((await groups(by)).body.items).toEqual([]);
+    expect(await heapRowsRead(app, ['clients'], () => repeatedly(() => groups(by)))).toBe(0);
+  });
+
+  it('by name and birth date the rows of those are read that are shown, and of the one that a cursor names', async () => {
+    const first = await groups('name_and_birth_date');
+    expect(first.body.items).toHaveLength(20);
+    for (const query of ['name_and_birth_date', `name_and_birth_date&cursor=${first.body.next_cursor}`]) {
+      expect(await rowsRead(app, ['clients'], () => groups(query))).toBeGreaterThan(fewRows);
+      expect(await heapRowsRead(app, ['clients'], () => repeatedly(() => groups(query)))).toBeLessThan(repetitions * 200);
+    }
   });
 });

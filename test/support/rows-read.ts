@@ -4,14 +4,15 @@ import { asSuperuser } from './superuser.ts';
 import type { HasDatabase } from './superuser.ts';
 
 /** Rows of tables, and entries of their indexes, that were read so far, by whatever plan: one that only walks an index is seen too. */
-async function rowsFetched(app: HasDatabase, tables: readonly string[]): Promise<number> {
+const rowsAndEntries = `(select sum(coalesce(seq_tup_read, 0)) from pg_stat_user_tables where relname = any($1::text[]))
+  + (select sum(coalesce(idx_tup_read, 0)) from pg_stat_user_indexes where relname = any($1::text[]))`;
+
+/** Rows of tables that were read so far; what only an index was read for is none. */
+const heapRows = '(select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) from pg_stat_user_tables where relname = any($1::text[]))';
+
+async function counted(app: HasDatabase, tables: readonly string[], what: string): Promise<number> {
   await endConnections(app);
-  const [row] = await asSuperuser<{ fetched: string }>(
-    app,
-    `select (select sum(coalesce(seq_tup_read, 0)) from pg_stat_user_tables where relname = any($1::text[]))
-      + (select sum(coalesce(idx_tup_read, 0)) from pg_stat_user_indexes where relname = any($1::text[])) as fetched`,
-    [tables],
-  );
+  const [row] = await asSuperuser<{ fetched: string }>(app, `select ${what} as fetched`, [tables]);
   return Number(row?.fetched);
 }
 
@@ -30,9 +31,18 @@ async function endConnections(app: HasDatabase): Promise<void> {
  * @param tables nothing else may read from them meanwhile.
  * @throws when the request is not answered by 200.
  */
-export async function rowsRead(app: HasDatabase, tables: readonly string[], request: () => Promise<Answer>): Promise<number> {
-  const before = await rowsFetched(app, tables);
+export function rowsRead(app: HasDatabase, tables: readonly string[], request: () => Promise<Answer>): Promise<number> {
+  return countedFor(app, tables, request, rowsAndEntries);
+}
+
+/** {@link rowsRead} without the index entries: where a plan is to do with an index alone, this is zero. */
+export function heapRowsRead(app: HasDatabase, tables: readonly string[], request: () => Promise<Answer>): Promise<number> {
+  return countedFor(app, tables, request, heapRows);
+}
+
+async function countedFor(app: HasDatabase, tables: readonly string[], request: () => Promise<Answer>, what: string): Promise<number> {
+  const before = await counted(app, tables, what);
   // The process notices a moment later that its connections have ended; what it refuses until then reads nothing.
   await eventually(request, ({ status }) => status === 200);
-  return (await rowsFetched(app, tables)) - before;
+  return (await counted(app, tables, what)) - before;
 }

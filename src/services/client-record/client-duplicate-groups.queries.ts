@@ -62,16 +62,24 @@ export async function listDuplicateGroups({ db, keyring }: Deps, scope: ReadScop
 
 const textOf = (shared: readonly (string | null)[]) => JSON.stringify(shared);
 
+/**
+ * The groups are found in an index that has all that decides about them: no row of a client is read before it is known which groups
+ * are shown.
+ */
 function groupsQuery(by: GroupMark, after: readonly (string | null)[] | null, limit: number): RawBuilder<GroupRow> {
   const names = columnsOf[by];
   const list = sql.join(names.map((name) => sql.ref(name)));
+  const shared = sql.join(names.map((name) => sql`${sql.ref(name)}::text`));
   const present = sql.join(names.map((name) => sql`${sql.ref(name)} is not null`), sql` and `);
   const behind = after === null ? sql`` : sql` and (${list}) > (${sql.join(after.map((value, at) => sql`${value}::${sql.raw(names[at] === 'birth_date' ? 'date' : 'text')}`))})`;
+  const same = sql.join(names.map((name) => sql`${sql.ref(`c.${name}`)} = ${sql.ref(`g.${name}`)}`), sql` and `);
   return sql<GroupRow>`
-    select array[${sql.join(names.map((name) => sql`${sql.ref(name)}::text`))}] as shared, count(*)::int as count,
-      (array_agg(id order by created_at, id))[1:${sql.lit(shownOfGroup)}] as ids
-    from clients where deleted_at is null and ${present}${behind}
-    group by ${list} having count(*) > 1 order by ${list} limit ${limit + 1}`;
+    select array[${shared}] as shared, count,
+      array(select c.id from clients c where c.is_active and ${same} order by c.created_at, c.id limit ${sql.lit(shownOfGroup)}) as ids
+    from (
+      select ${list}, count(*)::int as count from clients where is_active and ${present}${behind}
+      group by ${list} having count(*) > 1 order by ${list} limit ${limit + 1}) g
+    order by ${list}`;
 }
 
 async function valuesAfter({ db, keyring }: Deps, scope: ReadScope, by: GroupMark, cursor: string | undefined) {
