@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { withClient } from '../../src/dev/bootstrap-database.ts';
 import { startTestApi } from '../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../support/api.ts';
-import { fillClients, prepareFill } from './million-clients.ts';
+import { busyClient, few, fillClients, fillDataRequests, fillExports, fillMerges, prepareFill } from './million-clients.ts';
 import { heapRowsRead, rowsRead } from '../support/rows-read.ts';
 
-/** What a page may read of a million clients with three and a half million words. */
+/** What a page may read of a million clients with three and a half million words, or of a million of anything that is kept of them. */
 const fewRows = 10_000;
 const repetitions = 10;
 const tables = ['clients', 'client_name_words'] as const;
@@ -20,6 +20,9 @@ beforeAll(async () => {
   await withClient(app.database.adminUrl, async (db) => {
     await prepareFill(db);
     await fillClients(db);
+    await fillDataRequests(db);
+    await fillMerges(db);
+    await fillExports(db, manager.user_id);
   });
 });
 
@@ -100,6 +103,17 @@ async function repeatedly(request: () => Promise<Answer>): Promise<Answer> {
   return request();
 }
 
+/** What the first page of a list reads, and the next where there is one: both by the plan that is kept. */
+async function readByPages(path: string, read: readonly string[]): Promise<number[]> {
+  const list = (cursor: string): Promise<Answer> => app.call('GET', `${path}${cursor}`, { token: manager.token });
+  const { status, body } = await list('');
+  expect(status).toBe(200);
+  const pages = body.next_cursor === null ? [''] : ['', `&cursor=${body.next_cursor}`];
+  const counts = [];
+  for (const one of pages) counts.push(await rowsRead(app, read, () => repeatedly(() => list(one))));
+  return counts;
+}
+
 describe('X-10: clients that have something in common, among a million', () => {
   const groups = (query: string): Promise<Answer> => app.call('GET', `${clients}/duplicates?limit=20&by=${query}`, { token: manager.token });
 
@@ -115,5 +129,53 @@ describe('X-10: clients that have something in common, among a million', () => {
       expect(await rowsRead(app, ['clients'], () => groups(query))).toBeGreaterThan(fewRows);
       expect(await heapRowsRead(app, ['clients'], () => repeatedly(() => groups(query)))).toBeLessThan(repetitions * 200);
     }
+  });
+});
+
+const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10);
+
+describe('S4-8: what is kept of clients, a million of each', () => {
+  it.each([
+    ['all', ''],
+    ['open ones', '&status=open'],
+    ['those that were refused', '&status=refused'],
+    ['the one that was withdrawn', '&status=withdrawn'],
+    ['erasures', '&kind=erasure'],
+    ['erasures that were fulfilled', '&kind=erasure&status=fulfilled'],
+    ['erasures that were refused, of which there are none', '&kind=erasure&status=refused'],
+    ['of a client', `&client_id=${busyClient}`],
+    ['open ones of a client', `&client_id=${busyClient}&status=open`],
+    ['due before a day', `&due_before=${daysAgo(900)}`],
+    ['erasures due before a day', `&kind=erasure&due_before=${daysAgo(60)}`],
+    ['overdue ones', '&overdue=true'],
+    ['overdue erasures', '&overdue=true&kind=erasure'],
+    ['overdue ones of a client', `&overdue=true&client_id=${busyClient}`],
+    ['fulfilled ones that are overdue, of which there are none', '&overdue=true&status=fulfilled'],
+    ['those that are not overdue', '&overdue=false'],
+    ['open ones that are not overdue', '&overdue=false&status=open'],
+    ['open erasures that are not overdue', '&overdue=false&status=open&kind=erasure'],
+  ])('data requests, %s: the first page and the next', async (_, filter) => {
+    for (const count of await readByPages(`/api/v1/client-data-requests?limit=20${filter}`, ['client_data_requests', 'clients'])) {
+      expect(count).toBeLessThan(fewRows);
+    }
+  });
+
+  it.each([
+    ['all', ''],
+    ['of a client', `&client_id=${busyClient}`],
+    ['that can be undone', '&undoable=true'],
+    ['that can not be undone', '&undoable=false'],
+    ['of a client that can be undone, of which there are none', `&client_id=${busyClient}&undoable=true`],
+    ['of a client that can not be undone', `&client_id=${busyClient}&undoable=false`],
+  ])('merges, %s: the first page and the next', async (_, filter) => {
+    for (const count of await readByPages(`/api/v1/client-merges?limit=20${filter}`, ['client_merges', 'clients'])) {
+      expect(count).toBeLessThan(fewRows);
+    }
+  });
+
+  it('own exports: the first page and the next', async () => {
+    const counts = await readByPages(`${clients}/exports?limit=20`, ['client_exports']);
+    expect(counts).toHaveLength(2);
+    for (const count of counts) expect(count).toBeLessThan(repetitions * 3 * few);
   });
 });

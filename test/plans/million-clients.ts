@@ -7,6 +7,14 @@ const million = 1_000_000;
 /** The n-th id, in the order of the rows: a million random ones would be spread over the whole index while they are inserted. */
 const nthId = (n: string) => `('10000000-0000-4000-8000-' || lpad(to_hex(${n}), 12, '0'))::uuid`;
 
+/** The client of a row: all of them in turn, in an order that has nothing to do with that of the rows. */
+const clientOf = (n: string) => nthId(`1 + (${n}) * 7919 % ${million}`);
+
+/** The client that many requests and merges are of. */
+export const busyClient = '10000000-0000-4000-8000-000000000005';
+/** So many of the busy client, or of one person, or in any other state that is rare: a page and a half of twenty. */
+export const few = 30;
+
 /** Fills behind every policy and constraint between tables, without waiting for the disk. */
 export async function prepareFill(db: Client): Promise<void> {
   await db.query("set session_replication_role = replica; set synchronous_commit = off; set maintenance_work_mem = '256MB'; set jit = off");
@@ -39,4 +47,57 @@ export async function fillClients(db: Client): Promise<void> {
       order by word, sort_name, id`);
   });
   await db.query('vacuum (analyze) clients, client_name_words');
+}
+
+/**
+ * A million requests of clients, by their due dates. Those that are open are the last: twenty thousand past the due date, and some
+ * that are not yet. Erasures came late, and none was ever refused; of the others a tenth was.
+ */
+export async function fillDataRequests(db: Client): Promise<void> {
+  const overdue = 20_000;
+  await withoutIndexes(db, ['client_data_requests'], async () => {
+    await db.query(
+      `insert into client_data_requests (tenant_id, client_id, kind, status, received_on, due_on, reminder_days, fulfilled_at)
+       select $1, case when n <= ${few} then '${busyClient}' else ${clientOf('n')} end, kind, status, due_on - 15, due_on, '{5,1}',
+         case when status = 'fulfilled' then due_on end
+       from generate_series(1::bigint, ${million}) n,
+         lateral (select case when n > ${million * 0.9} and n % 2 = 0 then 'erasure' else 'access' end as kind) k,
+         lateral (select case when n > ${million - overdue - few} then 'open'
+           when n = 2 then 'withdrawn'
+           when kind = 'access' and n % 10 = 1 then 'refused'
+           else 'fulfilled' end as status) s,
+         lateral (select case when n > ${million - few} then current_date + 7
+           else current_date - 2 - ((${million} - n) / 1000)::int end as due_on) d`,
+      [defaultTenantId],
+    );
+  });
+  await db.query('vacuum (analyze) client_data_requests');
+}
+
+/** A million merges, of which all but the last can not be undone any more. */
+export async function fillMerges(db: Client): Promise<void> {
+  await withoutIndexes(db, ['client_merges'], async () => {
+    await db.query(
+      `insert into client_merges (tenant_id, client_id, merged_id, taken_fields, moved, values_cleared_at, created_at, undo_until)
+       select $1, case when n <= ${few} then '${busyClient}' else ${clientOf('n + 1')} end, ${clientOf('n')}, '{}', '{}', now(), at, at + interval '30 days'
+       from generate_series(1::bigint, ${million}) n,
+         lateral (select date_trunc('second', now()) - case when n > ${million - few} then interval '1 hour' else interval '31 days' end
+           - (${million} - n) * interval '1 second' as at) a`,
+      [defaultTenantId],
+    );
+  });
+  await db.query('vacuum (analyze) client_merges');
+}
+
+/** A million approved exports of somebody else; those of one person are the oldest. */
+export async function fillExports(db: Client, requester: string): Promise<void> {
+  await withoutIndexes(db, ['client_exports'], async () => {
+    await db.query(
+      `insert into client_exports (tenant_id, filters, reason, requested_by, approval_id, created_at, expires_at)
+       select $1, '{}', 'a test', case when n <= ${few} then $2 else ${nthId('1 + n % 50')} end, ${nthId('n')}, at, at + interval '1 day'
+       from generate_series(1::bigint, ${million}) n, lateral (select timestamptz '2025-01-01' + n * interval '1 second' as at) a`,
+      [defaultTenantId, requester],
+    );
+  });
+  await db.query('vacuum (analyze) client_exports');
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { RawBuilder } from 'kysely';
+import { undoDays } from '../../domain/client-record/client-merge.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { newestFirst, newestPage } from '../../platform/database/keyset-page.ts';
 import type { Page } from '../../platform/database/keyset-page.ts';
@@ -36,6 +37,8 @@ export async function listClientMerges(db: ReadSource, scope: ReadScope, { clien
   let list = clientMergesQuery().$call(newestFirst(page, { time: 'm.created_at', id: 'm.id' }));
   if (client_id !== undefined) list = list.where((eb) => eb.or([eb('m.client_id', '=', client_id), eb('m.merged_id', '=', client_id)]));
   if (undoable !== undefined) list = list.where(isUndoable, '=', undoable);
+  // Follows from it, and ends the walk through the list: all older ones are too late.
+  if (undoable === true) list = list.where(sql<boolean>`m.created_at > now() - ${sql.lit(`${undoDays} days`)}::interval`);
   return newestPage(await read(db, scope, list), page.limit);
 }
 
