@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
 import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { Client, Connection } from '@temporalio/client';
 import { escapeIdentifier } from 'pg';
 
 import { withClient } from '../../src/dev/bootstrap-database.ts';
@@ -12,6 +13,8 @@ import { migrateUp } from '../../src/dev/migrate.ts';
 import { freePort } from '../../src/dev/ports.ts';
 import { findTemporal } from '../../src/dev/temporal-finder.ts';
 import { startTemporalServer } from '../../src/dev/temporal-server.ts';
+import { registerSearchAttributes } from '../../src/platform/temporal/search-attributes.ts';
+import { searchAttributes } from '../../src/workflows/shared/search-attributes.ts';
 import type { RunState } from './run-state.ts';
 
 /** The servers of one test run. */
@@ -117,5 +120,16 @@ async function startTemporal(folder: string, undos: Undo[]): Promise<string> {
     namespace,
   });
   undos.push(() => server.stop());
+  await registerAttributes(server.address);
   return server.address;
+}
+
+/** What a worker does before anything else: a test without one starts workflows all the same. */
+async function registerAttributes(address: string): Promise<void> {
+  const connection = await Connection.connect({ address });
+  try {
+    await registerSearchAttributes(new Client({ connection, namespace }), namespace, searchAttributes);
+  } finally {
+    await connection.close();
+  }
 }
