@@ -1,10 +1,18 @@
+/** A million rows, and what happens when processes die or are away, take their time: each has a step and a configuration of its own. */
+export const plans = ['<rootDir>/test/plans/'];
+export const faults = [
+  '<rootDir>/test/workflows/.*-recovery\\.test\\.ts$',
+  '<rootDir>/test/workflows/commands/',
+  '<rootDir>/test/contract/commands-without-worker\\.test\\.ts$',
+  '<rootDir>/test/storm/',
+];
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
-  // A million rows take their time: jest.plans.config.js.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/plans/'],
+  testPathIgnorePatterns: ['/node_modules/', ...plans, ...faults],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
