@@ -104,6 +104,21 @@ describe('a CPF is shown and kept nowhere but where it belongs', () => {
     });
   });
 
+  it('is read out of files, with faults and without, and masked in those that are written', async () => {
+    const [inFile, another] = [someCpf(), someCpf()];
+    numbers.push(inFile, another);
+    const csv = { 'content-type': 'text/csv' };
+    const file = (...rows: readonly string[]) => ['name,cpf,birth_date', ...rows, ''].join('\n');
+    const faulty = file(`Canary Prado,${maskOf(inFile)},1985-03-02`, `Canary Prado,${misspelt},1985-03-02`, `C,${another},1985-03-02`, `"${another}`);
+    expect((await call('POST', `${clients}/import?mode=preview`, faulty, csv)).body.fault_count).toBe(3);
+    expect((await call('POST', `${clients}/import`, faulty, csv)).status).toBe(422);
+    const whole = file(`Canary Prado,${maskOf(inFile)},1985-03-02`, `Canary Prado,${another},1985-03-02`);
+    expect((await call('POST', `${clients}/import?mode=preview`, whole, csv)).body).toMatchObject({ would_create: 2 });
+    expect((await call('POST', `${clients}/import`, whole, csv)).body).toMatchObject({ created: 2 });
+    expect((await call('POST', `${clients}/import`, whole, csv)).status).toBe(422);
+    expect((await call('GET', `${clients}/export`)).body).toContain('Canary Prado');
+  });
+
   it('is not in logs, refusals, metrics, the audit, or any other table or workflow', async () => {
     shown.push((await call('GET', '/metrics')).body);
     const { items } = (await call('GET', '/admin/audit-logs?limit=100')).body;
