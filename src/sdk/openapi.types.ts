@@ -11135,6 +11135,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -11259,6 +11268,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `account.nothing-to-confirm`, `account.acts-changed`, `tenant.naming-waits` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11970,6 +11988,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -12088,6 +12115,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13485,6 +13521,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -13667,6 +13712,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -13772,6 +13826,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13921,6 +13984,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -14029,6 +14101,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14211,6 +14292,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14534,6 +14624,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -14698,6 +14797,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -14807,6 +14915,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -14909,6 +15026,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15424,6 +15550,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -15581,6 +15716,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `mfa.not-enrolled` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16386,6 +16530,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -16813,6 +16966,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -16954,6 +17116,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `user.owns-things`, `user.last-super-admin` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17296,6 +17467,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -17512,6 +17692,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -17711,6 +17900,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -17848,6 +18046,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `role.immutable`, `role.in-use` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -18093,6 +18300,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -18241,6 +18457,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -18366,6 +18591,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -18475,6 +18709,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -18935,6 +19178,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -19127,6 +19379,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -19261,6 +19522,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -19360,6 +19630,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19546,6 +19825,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19755,6 +20043,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -19932,6 +20229,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20161,6 +20467,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -20383,6 +20698,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -20505,6 +20829,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -20620,6 +20953,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20752,6 +21094,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20909,6 +21260,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -21059,6 +21419,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -21202,6 +21571,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -21779,6 +22157,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -22155,6 +22542,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -22337,6 +22733,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -22455,6 +22860,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `approval.closed`, `approval.not-pending`, `approval.digest-mismatch`, `approval.requester-left`, `tenant.naming-waits` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22586,6 +23000,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -22703,6 +23126,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `approval.closed`, `approval.no-vote` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22830,6 +23262,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict`, `approval.closed`, `approval.digest-mismatch`, `approval.unchanged`, `approval.too-many-edits`, `approval.identical-open`, `approval.no-second-person`, `approval.policy-unsatisfiable` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -23098,6 +23539,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -23217,6 +23667,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `approval.policy-unsatisfiable`, `approval.no-second-person`, `approval.identical-open` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -23427,6 +23886,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `approval.review-closed`, `tenant.naming-waits` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -23712,6 +24180,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -23968,6 +24445,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -24154,6 +24640,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -24272,6 +24767,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict`, `flag.off-not-safe` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -24893,6 +25397,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -25117,6 +25630,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `queue.already-paused` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -25471,6 +25993,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -25593,6 +26124,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -25708,6 +26248,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `queue.unsupported`, `queue.job-state` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -25869,6 +26418,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -26011,6 +26569,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -26134,6 +26701,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict`, `queue.unsupported`, `approval.policy-unsatisfiable` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -26352,6 +26928,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -26529,6 +27114,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `queue.retry-over` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -26794,6 +27388,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `config.version-conflict`, `resource.conflict`, `rollout.active`, `approval.policy-unsatisfiable` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -27607,6 +28210,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -27722,6 +28334,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `rollout.closed`, `rollout.not-possible` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -27853,6 +28474,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -27977,6 +28607,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -28092,6 +28731,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `rollout.closed`, `rollout.not-possible` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -28302,6 +28950,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -28410,6 +29067,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -28575,6 +29241,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -28758,6 +29433,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -28953,6 +29637,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -29090,6 +29783,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -29353,6 +30055,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -29557,6 +30268,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -29737,6 +30457,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -29932,6 +30661,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -30076,6 +30814,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -30177,6 +30924,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -30543,6 +31299,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -30659,6 +31424,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict`, `assignment.user-inactive`, `assignment.contact-owned` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -30784,6 +31558,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -30959,6 +31742,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -31289,6 +32081,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -31464,6 +32265,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `assignment.user-inactive` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -31755,6 +32565,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -31936,6 +32755,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `client.not-mergeable` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -32320,6 +33148,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -32657,6 +33494,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -32925,6 +33771,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -33216,6 +34071,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -33349,6 +34213,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -33459,6 +34332,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `client.not-restorable` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -33748,6 +34630,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -33878,6 +34769,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict`, `client.request-open` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -34162,6 +35062,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -34256,6 +35165,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `client.request-closed` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -34371,6 +35289,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `client.request-closed` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -34653,6 +35580,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -34895,6 +35831,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -35008,6 +35953,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -35102,6 +36056,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -35298,6 +36261,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -35623,6 +36595,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -35736,6 +36717,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -35830,6 +36820,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -36281,6 +37280,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -36382,6 +37390,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -36585,6 +37602,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -36691,6 +37717,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -37236,6 +38271,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -37625,6 +38669,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -37807,6 +38860,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -37910,6 +38972,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -38226,6 +39297,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -39206,6 +40286,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -39527,6 +40616,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -39642,6 +40740,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `focus.ended` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -39771,6 +40878,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -39893,6 +41009,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -40003,6 +41128,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -40296,6 +41430,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -40408,6 +41551,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `onboarding.closed`, `onboarding.life-spent` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -40572,6 +41724,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -41065,6 +42226,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -41251,6 +42421,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -41364,6 +42543,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -41458,6 +42646,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -41589,6 +42786,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -41712,6 +42918,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -41910,6 +43125,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -42096,6 +43320,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -42209,6 +43442,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -42303,6 +43545,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -42498,6 +43749,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -42611,6 +43871,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -42732,6 +44001,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -42827,6 +44105,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -43199,6 +44486,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -43385,6 +44681,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -43507,6 +44812,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -43601,6 +44915,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -43731,6 +45054,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `prospect.move-refused` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -44042,6 +45374,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -44132,6 +45473,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -44236,6 +45586,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -44349,6 +45708,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -44744,6 +46112,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `request.too-large` */
             413: {
                 headers: {
@@ -44983,6 +46360,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -45104,6 +46490,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -45462,6 +46857,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `resource.version-mismatch` */
             412: {
                 headers: {
@@ -45590,6 +46994,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -45980,6 +47393,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -46266,6 +47688,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -46418,6 +47849,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `integration.rotation-running`, `integration.rotation-unsupported`, `approval.policy-unsatisfiable` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -46703,6 +48143,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `idempotency.answer-erased` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `idempotency.key-reused` */
             422: {
                 headers: {
@@ -46794,6 +48243,15 @@ export interface operations {
             };
             /** @description `idempotency.in-progress`, `resource.conflict` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency.answer-erased` */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -101,6 +101,13 @@ describe('an imported file', () => {
   });
 });
 
+describe('bytes that are not UTF-8', () => {
+  it('are a fault of their cell: what they meant is lost', async () => {
+    const found = await previewCsvFile(Readable.from([Buffer.from('name\nJos\u00e9 Gon\u00e7alves\n', 'latin1'), Buffer.from('Jos\u00e9\n')]), people);
+    expect(found).toMatchObject({ rows: 2, valid: 1, errors: [{ pointer: '/rows/2/name', detail: 'holds a character that cannot be stored' }] });
+  });
+});
+
 describe('the names of the columns', () => {
   it.each([
     ['lack one that is required', 'email\na@b.test'],

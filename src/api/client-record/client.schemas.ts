@@ -51,8 +51,8 @@ const listFields = {
   sort: z.enum(clientSorts).optional().describe('Default `newest`; a search has the order of the words found, then of the names'),
 };
 
-/** A number in an address would stand in the logs of every server on the way. */
-const isNoNumber = (text: string) => text.replaceAll(/\D/g, '').length < 6;
+/** What in an address would stand in the logs of every server on the way: a number, in the digits of any script, or an e-mail address. */
+const isName = (text: string) => text.replaceAll(/\P{Nd}/gu, '').length < 6 && !/\S@\S+\.\S/.test(text.normalize('NFKC'));
 
 const nameWords = lineText(100).describe('Beginnings of words of the name, in any order, without regard to case and accents');
 
@@ -61,7 +61,7 @@ export const clientListQuery = z
   .strictObject({
     ...pageQuery,
     q: nameWords
-      .refine(isNoNumber, 'Names are looked for here. Send a CPF, a CNPJ or a phone number in the body of POST /api/v1/clients/search.')
+      .refine(isName, 'Names are looked for here. Send a CPF, a CNPJ, a phone number or an e-mail address in the body of POST /api/v1/clients/search.')
       .optional(),
     ...listFields,
     count: z.stringbool().default(false).describe('Count what matches'),

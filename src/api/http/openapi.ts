@@ -155,7 +155,7 @@ function implied(route: DescribedRoute): ProblemCode[] {
     ...(route.gate === 'none' ? [] : (['mfa.required'] as const)),
     ...(route.requiresIfMatch === true ? (['resource.version-required', 'resource.version-mismatch'] as const) : []),
     ...(takesIdempotencyKey(route)
-      ? (['idempotency.key-invalid', 'idempotency.key-reused', 'idempotency.in-progress'] as const)
+      ? (['idempotency.key-invalid', 'idempotency.key-reused', 'idempotency.in-progress', 'idempotency.answer-erased'] as const)
       : []),
     'request.rate-limited',
     'service.unavailable',

@@ -78,7 +78,7 @@ export class RequestCommand {
   async findAnswer(): Promise<HttpResponse | undefined> {
     if (!this.#options.isRepeatable) return undefined;
     const found = await findCommand(this.#options.deps, this.#keyOfCommand());
-    return found?.state === 'done' ? this.#answerOf(this.#replay(found)) : undefined;
+    return found?.state === 'done' ? await this.#answerOf(this.#replay(found)) : undefined;
   }
 
   /**
@@ -198,7 +198,7 @@ export class RequestCommand {
 
   async #repeatedAnswer(): Promise<HttpResponse> {
     const found = await findCommand(this.#options.deps, this.#keyOfCommand());
-    const answer = found?.state === 'done' ? this.#answerOf(found) : undefined;
+    const answer = found?.state === 'done' ? await this.#answerOf(found) : undefined;
     if (found === undefined || answer === undefined) throw inProgress();
     this.#replay(found);
     return answer;
@@ -216,8 +216,8 @@ export class RequestCommand {
     return this.#key;
   }
 
-  #answerOf(found: StoredCommand): HttpResponse | undefined {
-    const stored = answerOf(this.#options.deps.keyring, this.#keyOfCommand(), found);
+  async #answerOf(found: StoredCommand): Promise<HttpResponse | undefined> {
+    const stored = await answerOf(this.#options.deps, this.#keyOfCommand(), found);
     return stored === null ? undefined : reply(stored.status, stored.body, { ...stored.headers });
   }
 }

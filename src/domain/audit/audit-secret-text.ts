@@ -21,7 +21,9 @@ const schemePattern = /\b(bearer|basic)\s+([^\s"'`,;<>]{6,})/gi;
 const maxTokenParts = 5;
 /** Keys of well-known services. */
 const serviceKeyPattern = /(?<![a-z0-9])(?:[spr]k_(?:live|test)|gh[pousr]|github_pat|xox[abeprs]|xapp|AKIA|ASIA|AIza|sk-(?:ant|proj)|whsec|glpat)[_-]?([\w+/=-]{12,})/gi;
-const cpfPattern = /(?<![\d.-])\d{3}([. \u00a0])\d{3}\1\d{3}[- /]\d{2}(?![\d-])/g;
+/** A CPF as people write it, and as eleven digits; after a plus they are a phone number. */
+const cpfPattern =
+  /(?<![\d.-])\d{3}([. \u00a0])\d{3}\1\d{3}[- /]\d{2}(?![\d-])|(?<![\w+.-])\d{11}(?!\w|[.-]\d)/g;
 
 /** Addresses that are a way in for whoever knows them: hooks of others, and our own links for people without an account. */
 const addressPattern =

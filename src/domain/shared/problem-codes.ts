@@ -40,6 +40,7 @@ export const problemCodes = {
   'idempotency.key-invalid': { status: 400, title: 'The Idempotency-Key is not valid' },
   'idempotency.key-reused': { status: 422, title: 'The Idempotency-Key belongs to another request' },
   'idempotency.not-offered': { status: 400, title: 'This operation takes no Idempotency-Key' },
+  'idempotency.answer-erased': { status: 410, title: 'The answer to the first request with this Idempotency-Key was erased' },
   'idempotency.in-progress': { status: 409, title: 'The first request with this Idempotency-Key is still running' },
   'client.not-restorable': { status: 409, title: 'The client cannot be restored' },
   'client.no-cpf': { status: 409, title: 'The client has no CPF' },

@@ -10,9 +10,12 @@ interface UnstorablePart {
   readonly detail: string;
 }
 
-/** Whether PostgreSQL can store a text: it knows neither U+0000 nor half of a surrogate pair. */
+/**
+ * Whether a text can be stored as it was sent: PostgreSQL knows neither U+0000 nor half of a surrogate pair, and U+FFFD stands for
+ * bytes that were not UTF-8, which are lost.
+ */
 export function isStorable(text: string): boolean {
-  return !text.includes('\u0000') && text.isWellFormed();
+  return !text.includes('\u0000') && !text.includes('\ufffd') && text.isWellFormed();
 }
 
 /**
@@ -28,9 +31,9 @@ export function isTooDeep(root: unknown): boolean {
   return false;
 }
 
-/** Whether a text of JSON is worth a look by {@link unstorableParts}: such characters stand as escapes in it. */
+/** Whether a text of JSON is worth a look by {@link unstorableParts}: such characters stand as escapes in it, or as U+FFFD. */
 export function mayBeUnstorable(json: string): boolean {
-  return json.includes('\\u') || (json.match(/[[{]/g)?.length ?? 0) > maxJsonDepth;
+  return json.includes('\\u') || json.includes('\ufffd') || (json.match(/[[{]/g)?.length ?? 0) > maxJsonDepth;
 }
 
 /** What of a JSON value cannot be stored, by its characters or by its depth. */

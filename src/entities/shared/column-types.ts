@@ -25,9 +25,18 @@ class TimestampType extends Type<string, string> {
 
 /** JSON that is equal by what it says: another order of keys is no change and makes no new version. */
 class JsonbType extends JsonType {
-  /** Both values as the texts that would be sent. */
-  override compareValues(one: string, other: string): boolean {
-    return sameJson(JSON.parse(one), JSON.parse(other));
+  /** Either value as the text that would be sent, or as the driver gives it: where a row is read again, one of each. */
+  override compareValues(one: unknown, other: unknown): boolean {
+    return sameJson(jsonOf(one), jsonOf(other));
+  }
+}
+
+function jsonOf(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
   }
 }
 

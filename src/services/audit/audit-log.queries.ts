@@ -86,14 +86,16 @@ export async function listEntries(
  * {@link openEntriesAbout}.
  *
  * @param resources a query of `resource_type` and `resource_id`, both texts.
+ * @param listing `leftOut` is the beginning of the names of events that are not wanted.
  */
 export function entriesAboutQuery(
   chainId: string,
   resources: RawBuilder<unknown>,
-  { before, limit, ...filters }: AuditFilters & { readonly before: number | null; readonly limit: number },
+  { before, limit, leftOut, ...filters }: AuditFilters & { readonly before: number | null; readonly limit: number; readonly leftOut?: string | undefined },
 ) {
   const entries = filteredEntriesQuery(chainId, filters)
     .$call((q) => (before === null ? q : q.where('seq', '<', before)))
+    .$call((q) => (leftOut === undefined ? q : q.where(sql<boolean>`not starts_with(event, ${leftOut})`)))
     .where('resource_type', '=', sql.ref<string>('r.resource_type'))
     .where('resource_id', '=', sql.ref<string>('r.resource_id'))
     .orderBy('seq', 'desc')

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { historyValues, titleOf } from '../../domain/client-record/client-history.ts';
 import type { AuditAction } from '../../domain/audit/audit-entry.ts';
+import { can } from '../../domain/identity/access.ts';
 import type { Actor } from '../../domain/shared/actor.ts';
 import { kysely } from '../../entities/kysely-schema.ts';
 import { numberPosition, parseCursor, toPage } from '../../platform/database/keyset-page.ts';
@@ -8,6 +9,7 @@ import type { Page } from '../../platform/database/keyset-page.ts';
 import { readAll } from '../../platform/database/read.ts';
 import { notFound } from '../../platform/problem.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { dataRequestEvents } from './data-request/client-data-request-audit.service.ts';
 import { entriesAboutQuery, openEntriesAbout } from '../audit/audit-log.queries.ts';
 
 /** Which entries of a history are asked for; what is undefined does not narrow it. */
@@ -20,7 +22,8 @@ export interface HistoryFilter {
 }
 
 /**
- * A page of what the audit has of a client, of those that were merged into it and of the file that it came with, newest first.
+ * A page of what the audit has of a client, of those that were merged into it and of the file that it came with, newest first. What
+ * clients have asked about their data is for those who answer it.
  *
  * @throws Problem 404, `request.cursor-invalid`.
  */
@@ -28,7 +31,8 @@ export async function loadClientHistory(deps: Pick<ProcessDeps, 'db'>, actor: Ac
   const position = parseCursor(cursor, numberPosition)?.[0];
   const before = position === undefined ? null : Number(position);
   const client = kysely.selectFrom('clients').where('id', '=', id).select('id');
-  const entries = entriesAboutQuery(actor.tenant_id, resourcesOf(id), { ...filter, before, limit });
+  const leftOut = can(actor, 'client:answer-request').allowed ? undefined : dataRequestEvents;
+  const entries = entriesAboutQuery(actor.tenant_id, resourcesOf(id), { ...filter, before, limit, leftOut });
   const [[found], rows] = await readAll(deps.db, actor, [client, entries] as const);
   if (found === undefined) throw notFound('client');
   const opened = await openEntriesAbout(deps, actor.tenant_id, rows);

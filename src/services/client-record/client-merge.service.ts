@@ -64,7 +64,8 @@ export async function mergeClients(tx: Tx, { client_id, version, merged_id, merg
 
   const counts = Object.fromEntries(Object.entries(moved).map(([name, ids]) => [`moved_${name}`, ids.length]));
   const entry = { event: 'client.merge', action: 'update', resource_type } as const;
-  tx.audit({ ...entry, resource_id: client_id, old_values: former, new_values: { ...given, merged_id, merge_id: merge.id, ...counts } });
+  // What was taken is about the other client: should the merge be undone, it must not be left among the entries about this one.
+  tx.audit({ ...entry, resource_id: client_id, old_values: { replaced: former }, new_values: { taken_fields: taken, merged_id, merge_id: merge.id, ...counts } });
   tx.audit({
     ...entry,
     resource_id: merged_id,
@@ -109,8 +110,7 @@ export async function undoMerge(tx: Tx, mergeId: string, nowMs: number): Promise
   tx.audit({
     ...entry,
     resource_id: client_id,
-    old_values: valuesOf(before, back),
-    new_values: { ...restored, merged_id, merge_id: mergeId, moved_back },
+    new_values: { restored, merged_id, merge_id: mergeId, moved_back },
   });
   tx.audit({
     ...entry,

@@ -6,6 +6,7 @@ import { countryCode, day, email, lineText, phoneNumber, uuid } from '../../plat
 /** The name of a client, composed (NFC), so that equal names are equal texts. */
 const clientName = lineText(100)
   .min(2)
+  .regex(/[\p{L}\p{N}]/u, 'must have a letter or a digit')
   .overwrite((text) => text.normalize('NFC'));
 
 /** From 1900 on (S4-21); the last day is the tenant's today, which the service knows. */

@@ -8,6 +8,8 @@ import { invalidInput } from '../../platform/input-issues.ts';
 import { Problem, notFound } from '../../platform/problem.ts';
 import type { ProblemIssue } from '../../platform/problem.ts';
 import { assertChanges } from '../../platform/row-version.ts';
+import { assertAllowed } from '../assignment/index.ts';
+import { decideModuleAccess } from '../identity/role/module-access.service.ts';
 import { assertNumberFree } from './client-conflict.service.ts';
 import { lockOrigin } from './client-origin.service.ts';
 import { clientColumns, lockClient, lockDeletedClient } from './client.repository.ts';
@@ -87,6 +89,11 @@ export async function insertClient(tx: Tx, values: ClientValues, origin: ClientO
   return client.id;
 }
 
+/** The answers to some changes show the record, which a right to change it does not include in the module. */
+async function assertSees(tx: Tx): Promise<void> {
+  assertAllowed(await decideModuleAccess(tx, tx.actor, tx.actor, 'client:read'), 'client:read');
+}
+
 /** What a change says; what is undefined stays. */
 export type ClientChanges = Partial<Omit<ClientValues, 'kind'>>;
 
@@ -94,9 +101,10 @@ export type ClientChanges = Partial<Omit<ClientValues, 'kind'>>;
  * Changes a client.
  *
  * @param nowMs milliseconds since the epoch.
- * @throws Problem 404, 412 for an older version, 409 and 422 like {@link createClient}, `resource.unchanged`.
+ * @throws Problem `auth.forbidden` for those who may not see it, 404, 412 for an older version, 409 and 422 like {@link createClient}, `resource.unchanged`.
  */
 export async function updateClient(tx: Tx, id: string, version: number, given: ClientChanges, nowMs: number): Promise<void> {
+  await assertSees(tx);
   const client = await lockClient(tx, id, version);
   const before = toRow(client, clientColumns);
   const changes = { ...given, ...shownCpfKept(given.cpf, before.cpf) };
@@ -131,8 +139,9 @@ export async function deleteClient(tx: Tx, id: string, version: number): Promise
   tx.audit({ event: 'client.delete', action: 'delete', resource_type, resource_id: id, old_values: toRow(client, clientColumns) });
 }
 
-/** Brings a deleted client back. @throws Problem 404, 412 for an older version, `client.not-restorable`. */
+/** Brings a deleted client back. @throws Problem `auth.forbidden`, 404, 412 for an older version, `client.not-restorable`. */
 export async function restoreClient(tx: Tx, id: string, version: number): Promise<void> {
+  await assertSees(tx);
   const client = await lockDeletedClient(tx, id, version);
   const { deleted_at } = client;
   tx.em.assign(client, { deleted_at: null });

@@ -162,11 +162,28 @@ export async function findCommand({ db, keyring }: Deps, key: CommandKey): Promi
   return found;
 }
 
-/** The HTTP answer of a command that is done; null where a workflow has carried it out. */
-export function answerOf(keyring: Keyring, key: CommandKey, command: StoredCommand): StoredAnswer | null {
+/**
+ * The HTTP answer of a command that is done; null where a workflow has carried it out.
+ *
+ * @throws Problem `idempotency.answer-erased` where it names somebody who was erased since: it was stored before, with what they were
+ *   called.
+ */
+export async function answerOf({ db, keyring }: Deps, key: CommandKey, command: StoredCommand): Promise<StoredAnswer | null> {
   const { status, response_sealed } = command;
   if (status === null || response_sealed === null) return null;
-  return JSON.parse(keyring.open(response_sealed, placeOfAnswer(key))) as StoredAnswer;
+  const text = keyring.open(response_sealed, placeOfAnswer(key));
+  const named = [...new Set(text.match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g))];
+  const erased = kysely
+    .selectFrom('audit_person_keys')
+    .where('person_id', '=', sql<string>`any(${named}::uuid[])`)
+    .where('destroyed_at', 'is not', null)
+    .select('person_id')
+    .limit(1);
+  if (named.length === 0 || (await read(db, scopeOf(key), erased)).length === 0) return JSON.parse(text) as StoredAnswer;
+  throw new Problem({
+    code: 'idempotency.answer-erased',
+    detail: 'The first request with this Idempotency-Key was carried out. Its answer is about somebody who was erased since, and is not given any more.',
+  });
 }
 
 /** What the workflow of a command that is done has answered. */

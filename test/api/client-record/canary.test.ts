@@ -72,6 +72,10 @@ describe('a CPF is shown and kept nowhere but where it belongs', () => {
     expect((await call('POST', clients, `{"cpf":"${cpf}`)).status).toBe(400);
     // A caller who does it all the same: the number stands in the address of the request.
     expect((await call('GET', `${clients}?q=${cpf}`)).status).toBe(422);
+    const wide = cpf.replaceAll(/\d/g, (digit) => String.fromCodePoint(0xff10 + Number(digit)));
+    for (const q of [wide, cpf.replaceAll(/\d/g, (digit) => String.fromCodePoint(0x966 + Number(digit))), 'canary@people.example']) {
+      expect((await call('GET', `${clients}?q=${encodeURIComponent(q)}`)).status).toBe(422);
+    }
     expect((await call('GET', `${clients}?cpf=${maskOf(cpf)}`)).status).toBe(422);
     expect((await call('GET', `${clients}/${cpf}`)).status).toBe(404);
 

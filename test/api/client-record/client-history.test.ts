@@ -104,12 +104,27 @@ describe('the history of a client', () => {
     const entries = await history(keep.id);
     expect(entries.map(({ event, resource_id }) => [event, resource_id])).toContainEqual(['client.create', gone.id]);
     const own = entries.find(({ event, resource_id }) => event === 'client.merge' && resource_id === keep.id);
-    expect(own).toMatchObject({ changes: [{ field: 'email', before: null, after: 'merge@people.example' }], details: { merged_id: gone.id, merge_id: merged.body.merge.id } });
+    expect(own).toMatchObject({ changes: [], details: { taken_fields: ['email'], replaced: { email: null }, merged_id: gone.id, merge_id: merged.body.merge.id } });
+    // What was taken is about the other client, who may be somebody else after all.
+    expect(JSON.stringify(own)).not.toContain('merge@people.example');
     expect((await history(gone.id)).every(({ resource_id }) => resource_id === gone.id)).toBe(true);
     await drive.undo(merged.body.merge.id);
     const after = await history(keep.id);
     expect(after.some(({ resource_id }) => resource_id === gone.id)).toBe(false);
-    expect(after[0]).toMatchObject({ event: 'client.unmerge', title: 'Merge undone', changes: [{ field: 'email', before: 'merge@people.example', after: null }] });
+    expect(after[0]).toMatchObject({ event: 'client.unmerge', title: 'Merge undone', details: { restored: { email: null } } });
+    expect(JSON.stringify(after)).not.toContain('merge@people.example');
+  });
+
+  it('what a client has asked about their data is for those who answer it', async () => {
+    const { id } = await drive.created();
+    expect((await drive.call('POST', `${clients}/${id}/data-requests`, { kind: 'access', note: 'lawyer called' })).status).toBe(201);
+    expect((await history(id)).map(({ event }) => event)).toContain('client-data-request.open');
+    const agent = await app.signIn('role-senior-agent');
+    await grantClients(app, agent, ['read']);
+    const seen = await drive.call('GET', `${clients}/${id}/history`, undefined, {}, agent.token);
+    expect(seen.status).toBe(200);
+    expect(JSON.stringify(seen.body)).not.toMatch(/lawyer|data-request/);
+    await grantClients(app, agent, []);
   });
 
   it('after an erasure the entries stay, say so, and their values are gone', async () => {

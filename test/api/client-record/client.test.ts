@@ -247,6 +247,9 @@ describe('S4-26, S4-28: whose business it is', () => {
     expect(await as('POST', `${one}/reveal`, { reason: 'curious' })).toMatchObject({ status: 403, body: { permission: 'client:reveal-cpf' } });
     await grant({ update: true });
     expect((await as('GET', one)).status).toBe(403);
+    // The answer would show the record.
+    expect(await as('PUT', one, { name: 'Maria X' })).toMatchObject({ status: 403, body: { permission: 'client:read' } });
+    await grant({ read: true, update: true });
     expect((await as('PUT', one, { name: 'Maria X' })).status).toBe(200);
     await grant({ create: true });
     expect((await as('POST', clients, person())).status).toBe(201);

@@ -46,6 +46,22 @@ const beyond = (detail: RegExp, missing_permissions?: string[]) => ({
   },
 });
 
+describe('S4-26: whoever is an administrator of modules until a time', () => {
+  it('grants until then at most', async () => {
+    const [temporary, person] = [await newMember(app, admin, ['role-super-admin']), await newMember(app, admin)];
+    await asSuperuser(app, "update admin_role_assignments set valid_until = now() + interval '2 days' where user_id = $1", [temporary.user_id]);
+    const body = { agent_name: 'pdf_processing', can_read: true };
+    expect(await grant(temporary, person, body)).toMatchObject(beyond(/cannot end later/));
+    expect(await grant(temporary, person, { ...body, expires_at: inDays(3) })).toMatchObject(beyond(/until .* yourself/));
+    const given = await grant(temporary, person, { ...body, expires_at: inDays(1) });
+    expect(given.status).toBe(201);
+    expect(await extend(temporary, person, 'pdf_processing', 1, null)).toMatchObject(beyond(/cannot end later/));
+    // An own permission without an end counts beside the role.
+    expect((await grant(admin, temporary, body)).status).toBe(201);
+    expect((await extend(temporary, person, 'pdf_processing', 1, null)).status).toBe(200);
+  });
+});
+
 describe('S4-3: the end of a module permission', () => {
   it('is in the future when it is granted or changed; what is sent back as it was stays as it is', async () => {
     const person = await newMember(app, admin);

@@ -70,7 +70,8 @@ describe('S4-19: module permissions of all people', () => {
     });
     const all = await pages('');
     expect(all.map(({ id }) => id)).toEqual((body.items as Listed[]).map(({ id }) => id));
-    expect(all.map(({ created_at }) => created_at)).toEqual(all.map(({ created_at }) => created_at).sort().reverse());
+    const times = all.map(({ created_at }) => Date.parse(created_at));
+    expect(times).toEqual(times.toSorted((a, b) => b - a));
   });
 
   it('S4-25: are narrowed to person, module and state as of now', async () => {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApi } from '../../../src/api/server.ts';
 import type { RunningApi } from '../../../src/api/server.ts';
@@ -162,7 +162,9 @@ describe('an access request', () => {
     const client = await make();
     const request = await ask(client.id, 'access');
     const asked = (await fulfil(request)).body;
-    expect((await call('POST', `${requests}/${request.id}/withdraw`)).status).toBe(200);
+    expect(await plain(call('POST', `${requests}/${request.id}/withdraw`))).toMatchObject({ status: 'withdrawn', open_approval_id: null });
+    const [twin, tag] = [await make(), { 'if-match': '"1"' }];
+    expect((await call('POST', `${clients}/${client.id}/merge`, { merged_id: twin.id, merged_version: 1 }, tag)).status).toBe(200);
     expect(await drive.approve(second, asked)).toMatchObject({ status: 409, body: { code: 'approval.stale' } });
     expect(await plain(call('GET', `${requests}/${request.id}`))).toMatchObject({ status: 'withdrawn', fulfilled_at: null });
     expect(await workflowOf(request.id).result()).toEqual({ status: 'withdrawn' });
@@ -174,7 +176,7 @@ describe('an access request', () => {
 describe('a request for erasure', () => {
   it('erases the client and those merged into it; what refers to it stays, and the chain still verifies', async () => {
     const contact = await createContact(app, { name: 'Contact who stays', created_by: admin.user_id });
-    const client = await make({ name: 'Zilda Vanish', email: 'zilda@vanish.example', phone_number: '+5511987650000', contact_id: contact.id });
+    const client = await make({ name: 'Zilda Vanish', email: 'zilda@vanish.example', phone_number: '+5511987650000', contact_id: contact.id, address: { line1: 'Rua Vanish, 1' } });
     const merged = await make({ name: 'Zilda Vanish Twin' });
     await asSuperuser(app, 'update clients set deleted_at = now(), merged_into_id = $2 where id = $1', [merged.id, client.id]);
     const before = await plain(call('GET', `/admin/audit-logs?resource_id=${client.id}&event=client.create`));
@@ -184,7 +186,10 @@ describe('a request for erasure', () => {
     const earlier = await ask(client.id, 'access', 'Zilda Vanish came');
     const earlierApproval = await fulfilled(earlier);
     expect((await file(earlier.id, 'json')).status).toBe(200);
-    const open = await ask(client.id, 'access', 'Zilda Vanish again');
+    const key = { 'idempotency-key': randomUUID() };
+    const again = async () => call('POST', `${clients}/${client.id}/data-requests`, { kind: 'access', note: 'Zilda Vanish again' }, key);
+    const open = await plain(again(), 201);
+    expect((await again()).body).toEqual(open);
     const openApproval = (await fulfil(open)).body;
     expect((await drive.detail(openApproval.id)).description).toContain('Zilda Vanish');
     const erasure = await ask(client.id, 'erasure', 'Zilda Vanish wants out');
@@ -201,6 +206,7 @@ describe('a request for erasure', () => {
     expect(await plain(call('GET', `${requests}/${open.id}`))).toMatchObject({ status: 'withdrawn', note: null });
     expect(await workflowOf(open.id).result()).toEqual({ status: 'withdrawn' });
     expect((await file(earlier.id, 'json')).body.code).toBe('client.data-gone');
+    expect(await again()).toMatchObject({ status: 410, body: { code: 'idempotency.answer-erased' } });
     const [stays] = await asSuperuser(app, 'select name, deleted_at from contacts where id = $1', [contact.id]);
     expect(stays).toEqual({ name: 'Contact who stays', deleted_at: null });
 

@@ -1,6 +1,9 @@
 import type { AuditAction } from '../../../domain/audit/audit-entry.ts';
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 
+/** How the names of all these events begin. */
+export const dataRequestEvents = 'client-data-request.';
+
 /** What happens to a request; each is the audit event `client-data-request.<name>`. */
 const actions = {
   open: 'create',
@@ -30,10 +33,10 @@ export function auditDataRequest(tx: Tx, happened: keyof typeof actions, { id, c
     happened === 'erase'
       ? { resource_type: 'client_data_request', resource_id: id, new_values: { client_id, kind, ...values } }
       : { resource_type: 'client', resource_id: client_id, new_values: { request_id: id, kind, ...values } };
-  tx.audit({ event: `client-data-request.${happened}`, action: actions[happened], ...about });
+  tx.audit({ event: `${dataRequestEvents}${happened}`, action: actions[happened], ...about });
 }
 
 /** Records that somebody has read a list of requests, which names clients: one entry, with the count (S4-23). */
 export function auditDataRequestList(tx: Tx, count: number): void {
-  tx.audit({ event: 'client-data-request.list', action: 'read', resource_type: 'client_data_request', resource_id: null, new_values: { count } });
+  tx.audit({ event: `${dataRequestEvents}list`, action: 'read', resource_type: 'client_data_request', resource_id: null, new_values: { count } });
 }

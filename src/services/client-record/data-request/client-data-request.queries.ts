@@ -105,7 +105,7 @@ export async function showDataRequest(db: ReadSource, scope: ReadScope, id: stri
     .select(
       sql<string | null>`(
         select a.id from admin_approvals a join admin_approval_payloads l on l.tenant_id = a.tenant_id and l.digest = a.digest
-        where a.action = ${fulfilAction} and a.closed_at is null and l.payload ->> 'request_id' = r.id::text limit 1)`.as('open_approval_id'),
+        where r.status = 'open' and a.action = ${fulfilAction} and a.closed_at is null and l.payload ->> 'request_id' = r.id::text limit 1)`.as('open_approval_id'),
     );
   const [found] = await read(db, scope, query);
   if (found === undefined) throw notFound('request');

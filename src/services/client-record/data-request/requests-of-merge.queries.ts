@@ -7,9 +7,11 @@ export async function waitingAnswer(tx: Tx, clientIds: readonly string[]): Promi
   const approval = await tx.sql
     .selectFrom('admin_approvals as a')
     .innerJoin('admin_approval_payloads as l', (join) => join.onRef('l.tenant_id', '=', 'a.tenant_id').onRef('l.digest', '=', 'a.digest'))
+    // One of a request that was refused or withdrawn meanwhile answers nothing any more.
+    .innerJoin('client_data_requests as r', (join) => join.on('r.status', '=', 'open').on(sql<boolean>`r.id::text = l.payload ->> 'request_id'`))
     .where('a.action', '=', fulfilAction)
     .where('a.closed_at', 'is', null)
-    .where(sql<string>`l.payload ->> 'client_id'`, 'in', clientIds)
+    .where('r.client_id', 'in', clientIds)
     .select('a.id')
     .executeTakeFirst();
   return approval?.id;

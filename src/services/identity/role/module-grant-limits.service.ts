@@ -4,12 +4,14 @@ import type { ModuleGrant } from '../../../domain/identity/module-permission.ts'
 import type { Tx } from '../../../platform/database/unit-of-work.ts';
 import { invalidInput } from '../../../platform/input-issues.ts';
 import { Problem } from '../../../platform/problem.ts';
+import { read } from '../../../platform/database/read.ts';
+import { activeRoles } from './active-role.queries.ts';
 import { ownRights } from './effective-rights.service.ts';
 import { moduleGrants } from './module-permission.queries.ts';
 
 /**
  * Lets nobody grant what they lack (S4-26): each action that a grant allows is one that the actor may do in the module now, and it
- * ends when the actor's own grant does, or before. Administrators of modules have all, without an end. What the actor loses
+ * ends when the actor's own grant or role does, or before. Administrators of modules have all. What the actor loses
  * later does not end what was granted before.
  *
  * Call it under `lockRights`: otherwise the actor's own grant could be taken meanwhile.
@@ -20,23 +22,31 @@ import { moduleGrants } from './module-permission.queries.ts';
 export async function assertWithinOwnModule(tx: Tx, grant: ModuleGrant, now: number): Promise<void> {
   const { agent_name: name, expires_at } = grant;
   const granted = moduleActions.filter((action) => grant[`can_${action}`]);
+  if (granted.length === 0) return;
   const rights = await ownRights(tx);
-  if (granted.length === 0 || isModuleAdmin(rights.roles)) return;
   const grants = await moduleGrants(tx, tx.actor, tx.actor.user_id);
-  const lacking = granted.filter((action) => !can(rights, null, { type: 'module', name, action, grants }, now).allowed);
-  if (lacking.length > 0) {
+  const lacking = granted.filter((action) => !can({ ...rights, roles: [] }, null, { type: 'module', name, action, grants }, now).allowed);
+  const byModule = lacking.length > 0 ? [] : [grants.find(({ agent_name }) => agent_name === name)?.expires_at ?? null];
+  const ends = [...byModule, ...(isModuleAdmin(rights.roles) ? await endsOfModuleAdmin(tx) : [])];
+  if (ends.length === 0) {
     throw new Problem({
       code: 'role.grant-exceeds-own',
       detail: `You do not hold in ${name} yourself: ${lacking.join(', ')}.`,
       members: { missing_permissions: lacking.map((action) => `agent-module:${name}:${action}`) },
     });
   }
-  const own = grants.find(({ agent_name }) => agent_name === name)?.expires_at ?? null;
+  const own = ends.reduce((latest, end) => (isLaterEnd(end, latest) ? end : latest));
   if (!isLaterEnd(expires_at, own)) return;
   throw new Problem({
     code: 'role.grant-exceeds-own',
     detail: `You hold ${name} until ${own} yourself: what you grant cannot end later.`,
   });
+}
+
+/** When the roles end that let the actor do everything in every module; null for one without an end. */
+async function endsOfModuleAdmin(tx: Tx): Promise<(string | null)[]> {
+  const held = await read(tx, tx.actor, activeRoles().where('a.user_id', '=', tx.actor.user_id));
+  return held.filter(({ code }) => isModuleAdmin([code])).map(({ valid_until }) => valid_until);
 }
 
 /**
