@@ -25,7 +25,8 @@ import {
   clientSettingsBody,
 } from './client-data-request.schemas.ts';
 
-const tag = 'client';
+/** Of what the first id of a path names: a refusal is audited as being about it. */
+const tags = { client: 'client', request: 'client_data_request', settings: 'client_settings' } as const;
 const settingsPath = '/api/v1/client-settings';
 const requestsPath = '/api/v1/client-data-requests';
 const requestPath = `${requestsPath}/:request_id`;
@@ -41,7 +42,7 @@ const getClientSettings = route({
   operationId: 'getClientSettings',
   method: 'get',
   path: settingsPath,
-  tag,
+  tag: tags.settings,
   summary: 'How long requests of clients about their data may take, and when to remind',
   description: 'Version 0 while the tenant has written nothing and the defaults of the product apply: fifteen days (LGPD art. 19).',
   permission: 'client:read',
@@ -54,7 +55,7 @@ const updateClientSettings = route({
   operationId: 'updateClientSettings',
   method: 'put',
   path: settingsPath,
-  tag,
+  tag: tags.settings,
   summary: 'Replace the settings for requests of clients',
   description: 'Requests that are there keep the due date and the reminders that they were opened with.',
   permission: 'client:manage',
@@ -76,7 +77,7 @@ const createClientDataRequest = route({
   operationId: 'createClientDataRequest',
   method: 'post',
   path: '/api/v1/clients/:client_id/data-requests',
-  tag,
+  tag: tags.client,
   summary: 'Write down that a client asks what is held of them, or to be erased',
   description: 'Its due date follows from the settings. A client has at most one open request of each kind.',
   permission,
@@ -97,7 +98,7 @@ const getClientDataRequests = route({
   operationId: 'getClientDataRequests',
   method: 'get',
   path: requestsPath,
-  tag,
+  tag: tags.request,
   summary: 'Requests of clients about their data, the first to fall due first',
   description: 'Each reading of a page is one audit entry with the number of requests shown.',
   permission,
@@ -117,7 +118,7 @@ const getClientDataRequest = route({
   operationId: 'getClientDataRequest',
   method: 'get',
   path: requestPath,
-  tag,
+  tag: tags.request,
   summary: 'One request, with the contact and the prospect that an erasure would leave',
   permission,
   gate: 'none',
@@ -136,7 +137,7 @@ const fulfilClientDataRequest = route({
   operationId: 'fulfilClientDataRequest',
   method: 'post',
   path: `${requestPath}/fulfil`,
-  tag,
+  tag: tags.request,
   summary: 'Ask for the approval to fulfil a request',
   description:
     'When it is approved, what is held can be downloaded for seven days, or the client is erased for good. A contact or prospect that ' +
@@ -161,7 +162,7 @@ const refuseClientDataRequest = route({
   operationId: 'refuseClientDataRequest',
   method: 'post',
   path: `${requestPath}/refuse`,
-  tag,
+  tag: tags.request,
   summary: 'Refuse a request, with the reason that the client is given',
   permission,
   gate: 'none',
@@ -181,7 +182,7 @@ const withdrawClientDataRequest = route({
   operationId: 'withdrawClientDataRequest',
   method: 'post',
   path: `${requestPath}/withdraw`,
-  tag,
+  tag: tags.request,
   summary: 'Close a request that the client has taken back',
   permission,
   gate: 'none',
@@ -202,7 +203,7 @@ const downloadClientData = route({
   operationId: 'downloadClientData',
   method: 'get',
   path: `${requestPath}/file`,
-  tag,
+  tag: tags.request,
   summary: 'Everything that is held of a client, for an access request that was approved',
   description:
     'Made for this answer and stored nowhere: the record with its full CPF, contact and prospect, requests, and the history with the roles ' +

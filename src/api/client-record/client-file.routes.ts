@@ -77,7 +77,7 @@ const requestExport = route({
   operationId: 'requestClientExport',
   method: 'post',
   path: exportsPath,
-  tag,
+  tag: 'client_export',
   summary: 'Ask for an export of client records with full CPF',
   description:
     'Somebody else has to approve it, and `client:export` is needed as well. When it is approved, the requester alone can fetch the ' +
@@ -98,7 +98,7 @@ const getExports = route({
   operationId: 'getClientExports',
   method: 'get',
   path: exportsPath,
-  tag,
+  tag: 'client_export',
   summary: 'Own approved exports with full CPF, newest first',
   permission: 'client:reveal-cpf',
   gate: 'none',
@@ -112,7 +112,7 @@ const fetchExport = route({
   operationId: 'fetchClientExport',
   method: 'get',
   path: `${exportsPath}/:export_id/file`,
-  tag,
+  tag: 'client_export',
   summary: 'The file of an approved export, for its requester: client records as CSV with full CPF, streamed',
   description: 'It takes `client:export` as well, holds what matches now, and every fetch is audited with the reason of the request.',
   permission: 'client:reveal-cpf',

@@ -38,7 +38,8 @@ export function createLogger(options: { level: string; name: string; destination
     level: options.level,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     redact: { paths: redactPaths, censor: '[redacted]' },
-    serializers: { err: serializeError },
+    // The Temporal SDK calls it `error`; of an error without a serializer a line says nothing but `{}`.
+    serializers: { err: serializeError, error: serializeError },
   };
   return pino(settings, options.destination ?? standardOutput());
 }

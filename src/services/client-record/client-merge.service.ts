@@ -54,7 +54,8 @@ export async function mergeClients(tx: Tx, { client_id, version, merged_id, merg
   const deleted_at = now();
   tx.em.assign(merged, { deleted_at, merged_into_id: client_id });
   await tx.flush();
-  tx.em.assign(client, given);
+  // Whoever has read it before has read something else, also where no field was taken.
+  tx.em.assign(client, { ...given, updated_at: now() });
   await tx.flush();
   const moved = await moveReferences(tx, merged_id, client_id);
   const { user_id } = tx.actor;

@@ -118,6 +118,29 @@ describe('values', () => {
     expect(await assign(changed)).toEqual({ variants: changed, rules: [], version: 2 });
   });
 
+  it('is read again in the unit of work that has read it, with JSON of every kind', async () => {
+    for (const value of [{ text: '1' }, [], [null], 'a text', '"quoted"', '1', 1, true]) {
+      const key = `entities-${randomUUID()}`;
+      const variants = { on: value, off: null };
+      const given = { key, environment: 'development', value_type: 'object', variants, on_variant: 'on', off_variant: 'off', rules: [] } as const;
+      await inUnit(async (tx) => {
+        tx.em.create(FeatureFlagEntity, { ...given, rules: [] });
+      });
+      const versions = await inUnit(async (tx) => {
+        const flag = await lockOne(tx, FeatureFlagEntity, { key }, 'flag');
+        const [again] = await tx.em.find(FeatureFlagEntity, { key });
+        expect(again).toBe(flag);
+        expect(again?.variants).toEqual(variants);
+        tx.em.assign(flag, { variants: { on: value, off: 'changed' } });
+        await tx.em.find(FeatureFlagEntity, { key });
+        expect(flag.variants).toEqual({ on: value, off: 'changed' });
+        await tx.flush();
+        return toRow(flag, ['variants', 'version']);
+      });
+      expect(versions).toEqual({ variants: { on: value, off: 'changed' }, version: 2 });
+    }
+  });
+
   it('travels as parameters of prepared statements', async () => {
     const first = await newContact({ name: 'prepared' });
     const statements = await inUnit(async (tx) => {

@@ -37,5 +37,9 @@ describe('S1-46: logs', () => {
     const text = logged((log) => log.error({ err: error }));
     expect(text).not.toContain('hunter2');
     expect(JSON.parse(text)).toMatchObject({ err: { error_code: '23505', message: 'failed', cause: { name: 'TypeError' } } });
+    // As the Temporal SDK names it when an activity fails.
+    const ofActivity = logged((log) => log.warn({ error }, 'Activity failed'));
+    expect(ofActivity).not.toContain('hunter2');
+    expect(JSON.parse(ofActivity)).toMatchObject({ error: { error_code: '23505', message: 'failed', cause: { name: 'TypeError' } } });
   });
 });
