@@ -9,6 +9,6 @@ import everyday, { faults } from './jest.config.js';
 export default {
   ...everyday,
   testMatch: undefined,
-  testRegex: faults.map((pattern) => pattern.replace('<rootDir>', '').replace(/\/$/, '/.*\\.test\\.ts$')),
+  testRegex: faults,
   testPathIgnorePatterns: ['/node_modules/'],
 };

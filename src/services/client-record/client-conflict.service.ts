@@ -24,7 +24,7 @@ export function conflictWith(field: string, detail: string, existing: Existing):
   return new Problem({ code, detail: existing.restore === null ? detail : `${detail} Restore it instead.`, errors, members: { existing } });
 }
 
-/** Whether a conflict may say which client it is with. */
+/** Whether what is in the way may be told: which client it is, and whether it is deleted. */
 export function seesClients(tx: Tx): Promise<boolean> {
   return may(tx, 'client:read');
 }

@@ -6,7 +6,7 @@ import { importCsvFile, previewCsvFile } from '../../platform/csv-file.ts';
 import type { CsvFileRow } from '../../platform/csv-file.ts';
 import { Problem } from '../../platform/problem.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
-import { decideModuleAccess } from '../identity/role/module-access.service.ts';
+import { seesClients } from './client-conflict.service.ts';
 import { clientFileFormat } from './client-csv.ts';
 import { numberOf, numberOwners } from './client-import.queries.ts';
 import type { NumberOwner } from './client-import.queries.ts';
@@ -123,9 +123,8 @@ function numberColumn({ cpf }: ClientValues): 'cpf' | 'cnpj' {
 
 /** What is said about a number that cannot be used. Whoever may not see clients does not learn whether the other one is deleted. */
 async function wordsOfOwners(tx: Tx): Promise<Readonly<Record<NumberOwner, string>>> {
-  const { allowed } = await decideModuleAccess(tx, tx.actor, tx.actor, 'client:read');
   const client = 'belongs to another client';
-  return { client, deleted: allowed ? 'belongs to a deleted client' : client, file: 'stands in an earlier row of the file' };
+  return { client, deleted: (await seesClients(tx)) ? 'belongs to a deleted client' : client, file: 'stands in an earlier row of the file' };
 }
 
 /** A row as its client would be shown. */

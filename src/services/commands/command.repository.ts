@@ -11,6 +11,7 @@ import { unitOfWork } from '../../platform/database/unit-of-work.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { Keyring } from '../../platform/security/keyring.ts';
 import type { ProcessDeps } from '../../platform/process-deps.ts';
+import { isAnyErased } from '../identity/person-traces.service.ts';
 
 const maxKeyLength = 255;
 /** How long an outcome is told to repetitions. */
@@ -173,13 +174,7 @@ export async function answerOf({ db, keyring }: Deps, key: CommandKey, command: 
   if (status === null || response_sealed === null) return null;
   const text = keyring.open(response_sealed, placeOfAnswer(key));
   const named = [...new Set(text.match(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g))];
-  const erased = kysely
-    .selectFrom('audit_person_keys')
-    .where('person_id', '=', sql<string>`any(${named}::uuid[])`)
-    .where('destroyed_at', 'is not', null)
-    .select('person_id')
-    .limit(1);
-  if (named.length === 0 || (await read(db, scopeOf(key), erased)).length === 0) return JSON.parse(text) as StoredAnswer;
+  if (!(await isAnyErased(db, scopeOf(key), named))) return JSON.parse(text) as StoredAnswer;
   throw new Problem({
     code: 'idempotency.answer-erased',
     detail: 'The first request with this Idempotency-Key was carried out. Its answer is about somebody who was erased since, and is not given any more.',

@@ -1,6 +1,9 @@
 import { sql } from 'kysely';
 import { personKeyEvent } from '../../platform/audit/audit-person-keys.ts';
+import { kysely } from '../../entities/kysely-schema.ts';
 import { jsonb } from '../../platform/database/jsonb.ts';
+import { read } from '../../platform/database/read.ts';
+import type { ReadScope, ReadSource } from '../../platform/database/read.ts';
 import type { Tx } from '../../platform/database/unit-of-work.ts';
 import type { Authority } from '../actions/action.ts';
 
@@ -22,6 +25,18 @@ export async function erasePersonTraces(tx: Tx, personId: string): Promise<numbe
 export async function erasedAt(tx: Tx, personId: string): Promise<string | null> {
   const key = await tx.sql.selectFrom('audit_person_keys').where('person_id', '=', personId).select('destroyed_at').executeTakeFirst();
   return key?.destroyed_at ?? null;
+}
+
+/** Whether one of some persons was erased. */
+export async function isAnyErased(db: ReadSource, scope: ReadScope, personIds: readonly string[]): Promise<boolean> {
+  if (personIds.length === 0) return false;
+  const erased = kysely
+    .selectFrom('audit_person_keys')
+    .where('person_id', '=', sql<string>`any(${personIds}::uuid[])`)
+    .where('destroyed_at', 'is not', null)
+    .select('person_id')
+    .limit(1);
+  return (await read(db, scope, erased)).length > 0;
 }
 
 /** The request for the erasure is still open, and its text names the person. @param description what it says instead. */

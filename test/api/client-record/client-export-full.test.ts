@@ -4,6 +4,7 @@ import { startApprovalStage } from '../../support/approval-stage.ts';
 import type { ApprovalStage } from '../../support/approval-stage.ts';
 import type { Answer, SignedIn } from '../../support/api.ts';
 import { maskOf } from '../../support/document-numbers.ts';
+import { keepCpf } from '../../support/drivers/client-record.ts';
 import { createClientRecord, someCpf } from '../../support/factories/client-record.ts';
 import { createRole, createRoleAssignment } from '../../support/factories/identity.ts';
 import { makePerson } from '../../support/people.ts';
@@ -14,7 +15,7 @@ let stage: ApprovalStage;
 
 beforeAll(async () => {
   stage = await startApprovalStage();
-  await asSuperuser(stage.app, "update tenants set id_document_type = 'cpf' where id = $1", [defaultTenantId]);
+  await keepCpf(stage.app);
 });
 
 afterAll(() => stage.close());

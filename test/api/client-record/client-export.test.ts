@@ -5,6 +5,7 @@ import { jsonb } from '../../../src/platform/database/jsonb.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { maskOf } from '../../support/document-numbers.ts';
+import { grantClients, keepCpf } from '../../support/drivers/client-record.ts';
 import { createClientExport, createClientRecord, someCpf } from '../../support/factories/client-record.ts';
 import { createRole, createRoleAssignment } from '../../support/factories/identity.ts';
 import { makePerson, secondTenant } from '../../support/people.ts';
@@ -17,7 +18,7 @@ let other: OtherTenant;
 
 beforeAll(async () => {
   app = await startTestApi();
-  await asSuperuser(app, "update tenants set id_document_type = 'cpf' where id = $1", [defaultTenantId]);
+  await keepCpf(app);
   manager = await app.signIn('role-super-admin');
   other = await secondTenant(app);
 });
@@ -99,11 +100,7 @@ describe('export of clients', () => {
 
   it('takes client:export, which a module does not give', async () => {
     const agent = await app.signIn('role-senior-agent');
-    await asSuperuser(
-      app,
-      `insert into user_agent_permissions (tenant_id, user_id, agent_name, can_read) values ($1, $2, 'client_management', true)`,
-      [defaultTenantId, agent.user_id],
-    );
+    await grantClients(app, agent, ['read']);
     expect((await app.call('GET', `${clients}/export`)).status).toBe(401);
     expect(await exported('', agent.token)).toMatchObject({ status: 403, body: { permission: 'client:export' } });
     expect(lines(await exported('', other.admin.token)).length).toBe(2_500);

@@ -3,7 +3,7 @@ import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { cpfOf, maskOf } from '../../support/document-numbers.ts';
-import { keepCpf } from '../../support/drivers/client-record.ts';
+import { grantClients, keepCpf } from '../../support/drivers/client-record.ts';
 import { createClientRecord, someCpf } from '../../support/factories/client-record.ts';
 import { secondTenant } from '../../support/people.ts';
 import type { OtherTenant } from '../../support/people.ts';
@@ -39,13 +39,9 @@ async function clientsOfTenant(): Promise<number> {
   return found!['count'] as number;
 }
 
-async function granted(role: 'role-junior-agent' | 'role-senior-agent', rights: string): Promise<SignedIn> {
+async function granted(role: 'role-junior-agent' | 'role-senior-agent', action: 'create' | 'read'): Promise<SignedIn> {
   const agent = await app.signIn(role);
-  await asSuperuser(
-    app,
-    `insert into user_agent_permissions (tenant_id, user_id, agent_name, ${rights}) values ($1, $2, 'client_management', ${rights.replaceAll(/\w+/g, 'true')})`,
-    [defaultTenantId, agent.user_id],
-  );
+  await grantClients(app, agent, [action]);
   return agent;
 }
 
@@ -238,12 +234,12 @@ describe('S4-26: whose business an import is', () => {
     const customer = await app.signIn('role-policyholder');
     expect((await app.call('POST', path, { body: header, headers: { 'content-type': 'text/csv' } })).status).toBe(401);
     expect(await send([header], '', customer.token)).toMatchObject({ status: 403, body: { permission: 'client:create' } });
-    const reader = await granted('role-senior-agent', 'can_read');
+    const reader = await granted('role-senior-agent', 'read');
     expect((await send([header, row(someCpf())], '', reader.token)).status).toBe(403);
   });
 
   it('who may not see clients does not learn that a number is a deleted one’s', async () => {
-    const agent = await granted('role-junior-agent', 'can_create');
+    const agent = await granted('role-junior-agent', 'create');
     const deleted = await createClientRecord(app, { deleted_at: new Date().toISOString() });
     const expected = [{ pointer: '/rows/2/cpf', detail: 'belongs to another client' }];
     expect((await send([header, row(deleted.cpf!)], '', agent.token)).body.errors).toEqual(expected);

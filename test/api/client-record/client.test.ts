@@ -4,7 +4,7 @@ import { defaultTenantId } from '../../../src/domain/shared/actor.ts';
 import { startTestApi } from '../../support/api.ts';
 import type { Answer, SignedIn, TestApi } from '../../support/api.ts';
 import { maskOf } from '../../support/document-numbers.ts';
-import { clients, keepCpf, person } from '../../support/drivers/client-record.ts';
+import { clients, grantClients, keepCpf, person } from '../../support/drivers/client-record.ts';
 import { createContact } from '../../support/factories/assignment.ts';
 import { createClientRecord, someCpf } from '../../support/factories/client-record.ts';
 import { secondTenant } from '../../support/people.ts';
@@ -269,11 +269,7 @@ describe('S4-26, S4-28: whose business it is', () => {
 
   it('who may not see clients learns of a number only that it is taken', async () => {
     const agent = await app.signIn('role-junior-agent');
-    await asSuperuser(
-      app,
-      `insert into user_agent_permissions (tenant_id, user_id, agent_name, can_create) values ($1, $2, 'client_management', true)`,
-      [defaultTenantId, agent.user_id],
-    );
+    await grantClients(app, agent, ['create']);
     const cpf = someCpf();
     const first = await created(person({ cpf }));
     await call('DELETE', `${clients}/${first.body.id}`, undefined, etagOf(first));
